@@ -1,0 +1,1 @@
+"""The Wine host: prefix, wineserver, agent, processes, mounts and namespaces."""
