@@ -1,0 +1,71 @@
+# winesilo: `make demo` and `make test` work from a fresh clone; both leave the command at .venv/bin/silo.
+#
+# Variables: PYTHON (an interpreter >= 3.11), WINESILO_MUST_WORK=1 (a skipped test is a failure),
+# WINESILO_DEBIAN13 (folder of the Debian 13 tree that test-wine10 makes and keeps), PYTEST_ARGS.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+
+VENV := .venv
+STAMP := $(VENV)/.installed
+NATIVE := src/winesilo/_native
+PYTEST_ARGS ?=
+
+.PHONY: help build demo test unit lint bench test-wine10 clean deps deps-demo natives guest-tests
+
+help:
+	@echo 'make build        the command, at .venv/bin/silo'
+	@echo 'make demo         two MySQL servers for Windows in two silos, end to end'
+	@echo 'make test         linters, unit tests and tests on the real Wine'
+	@echo 'make test-wine10  the same integration tests on Wine 10, in a Debian 13 tree'
+	@echo 'make bench        measurements, as ratios'
+	@echo 'make lint         ruff, mypy, import-linter'
+	@echo 'make clean        remove everything that make built (no silo, no host)'
+
+deps:
+	@scripts/system-deps.sh build
+
+deps-demo:
+	@scripts/system-deps.sh build demo
+
+# The virtual environment; `pip install -e` compiles the native parts too (scripts/build_backend.py).
+$(STAMP): pyproject.toml scripts/make-venv.sh scripts/build_backend.py | deps
+	@scripts/make-venv.sh $(VENV)
+	@touch $@
+
+natives: deps
+	@$(MAKE) --no-print-directory -C src/interposer
+	@$(MAKE) --no-print-directory -C src/guest
+
+build: $(STAMP) natives
+
+demo: deps-demo build
+	@$(VENV)/bin/silo demo
+
+guest-tests: deps
+	@if [ -f tests/guest/Makefile ]; then $(MAKE) --no-print-directory -C tests/guest; fi
+
+lint: $(STAMP)
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-cache
+
+unit: build
+	@$(VENV)/bin/python -m pytest tests/unit $(PYTEST_ARGS)
+
+test: deps-demo build lint guest-tests
+	@if [ -f tests/fuzz/Makefile ]; then $(MAKE) --no-print-directory -C tests/fuzz check; fi
+	@$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+test-wine10: build guest-tests
+	@scripts/test-wine10.sh $(PYTEST_ARGS)
+
+bench: build guest-tests
+	@$(VENV)/bin/python bench/run.py
+
+clean:
+	@for part in src/interposer src/guest tests/guest tests/fuzz; do \
+	  if [ -f $$part/Makefile ]; then $(MAKE) --no-print-directory -C $$part clean; fi; done
+	rm -rf $(VENV) $(NATIVE) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,62 @@
+#!/bin/bash
+# Installs the Debian packages that are missing, with apt, as root or through sudo.
+# usage: system-deps.sh [build] [demo]...
+# Looks for the programs themselves, so nothing is asked of apt where all of them are there already.
+set -euo pipefail
+
+python_ok() {
+  "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+have_python() {
+  local candidate
+  for candidate in ${PYTHON:-} python3 /usr/bin/python3; do
+    if python_ok "$candidate"; then return 0; fi
+  done
+  return 1
+}
+
+missing=()
+need() { # need PACKAGES TEST...: the packages are wanted if the test fails
+  local packages=$1
+  shift
+  if ! "$@" >/dev/null 2>&1; then
+    read -ra words <<<"$packages"
+    missing+=("${words[@]}")
+  fi
+}
+
+wanted=" ${*:-build} "
+case $wanted in *" build "*)
+  need "python3 python3-venv" have_python
+  need "gcc libc6-dev" sh -c 'command -v gcc && printf "#include <stdio.h>\n" | gcc -E -x c - '
+  need "gcc-mingw-w64-x86-64" command -v x86_64-w64-mingw32-gcc
+  need "wine wine64" sh -c 'test -x /usr/lib/wine/wine64 -a -x /usr/lib/wine/wineserver'
+  need "fuse-overlayfs" command -v fuse-overlayfs
+  need "util-linux" command -v setpriv
+  ;;
+esac
+case $wanted in *" demo "*) need "npm" command -v npm ;; esac
+case $wanted in *" wine10 "*)
+  need "debootstrap" command -v debootstrap
+  ;;
+esac
+
+if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
+
+echo "winesilo: installing the Debian packages ${missing[*]}" >&2
+if ! command -v apt-get >/dev/null; then
+  echo "winesilo: this is no Debian; install the equivalents of: ${missing[*]}" >&2
+  exit 1
+fi
+root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    echo "winesilo: run as root: apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+  fi
+  root=(sudo)
+fi
+export DEBIAN_FRONTEND=noninteractive
+"${root[@]}" apt-get update -q
+"${root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
