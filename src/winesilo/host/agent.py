@@ -46,6 +46,9 @@ class Op(enum.IntEnum):
     PIPE_CLOSE = 11
     PROCESSES = 12
     TERMINATE = 13
+    PROCESS_WAIT = 14
+    KEY_GET = 15
+    KEY_SET = 16
 
 
 @dataclass(frozen=True, slots=True)
