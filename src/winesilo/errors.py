@@ -35,6 +35,8 @@
     │   └── AddressInUse
     ├── ProgramError                the program itself could not be run (exit code 125)
     │   └── ProgramNotFound
+    ├── DemoError                   a check of ``silo demo`` failed
+    │   └── DownloadError
     ├── RpcError                    MS-RPC transport or fault
     └── ServiceError                the silo's SCM refused; carries the Windows code
         ├── ServiceNotFound
@@ -221,6 +223,14 @@ class ProgramError(WinesiloError):
 
 class ProgramNotFound(ProgramError):
     """The program's file does not exist in the silo."""
+
+
+class DemoError(WinesiloError):
+    """``silo demo`` found something that is not as it must be."""
+
+
+class DownloadError(DemoError):
+    """A Windows program could not be fetched, or is not the one expected."""
 
 
 class RpcError(WinesiloError):
