@@ -1,0 +1,170 @@
+"""The one place that starts programs.
+
+Every start is logged (level DEBUG) as a line that can be pasted into a shell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import select
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+from winesilo.errors import HostError
+
+log = logging.getLogger(__name__)
+
+DEVNULL: Final = subprocess.DEVNULL
+PIPE: Final = subprocess.PIPE
+STDOUT: Final = subprocess.STDOUT
+
+Stream = int | IO[Any] | None
+#: A started program; the standard class, so that callers can wait, poll and communicate.
+Process = subprocess.Popen
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A finished program: exit code (negative: signal) and its output."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def command_line(argv: Sequence[str], env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
+    """The shell line that does the same; only variables that differ from ours are shown."""
+    words: list[str] = []
+    if cwd is not None:
+        words += ["cd", shlex.quote(str(cwd)), "&&"]
+    if env is not None:
+        changed = {key: value for key, value in env.items() if os.environ.get(key) != value}
+        removed = [key for key in os.environ if key not in env]
+        if changed or removed:
+            words.append("env")
+            words += [f"-u {shlex.quote(key)}" for key in removed]
+            words += [f"{key}={shlex.quote(value)}" for key, value in changed.items()]
+    return " ".join([*words, *(shlex.quote(word) for word in argv)])
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: Stream = DEVNULL,
+    stdout: Stream = DEVNULL,
+    stderr: Stream = DEVNULL,
+    pass_fds: Iterable[int] = (),
+    new_session: bool = False,
+) -> subprocess.Popen[bytes]:
+    """Start a program and return at once.
+
+    Args:
+        argv: program (an absolute path, or searched in PATH) and arguments.
+        env: its whole environment; None hands ours on.
+        cwd: its working directory.
+        stdin, stdout, stderr: descriptors or files; /dev/null unless given.
+        pass_fds: further descriptors it inherits.
+        new_session: make it the leader of a session of its own.
+
+    Raises:
+        HostError: it can't be started.
+    """
+    log.debug("%s", command_line(argv, env, cwd))
+    try:
+        return subprocess.Popen(
+            list(argv),
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=tuple(pass_fds),
+            start_new_session=new_session,
+        )
+    except OSError as error:
+        raise HostError(f"cannot start {argv[0]}: {error.strerror}") from error
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout_s: float = 60.0,
+) -> Completed:
+    """Run a program to its end and return its output.
+
+    Raises:
+        HostError: it can't be started, or did not end within ``timeout_s`` (then it is killed).
+    """
+    process = spawn(argv, env=env, cwd=cwd, stdout=PIPE, stderr=PIPE)
+    try:
+        out, err = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        raise HostError(f"{argv[0]} did not end within {timeout_s:g} s") from None
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    return Completed(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+
+
+def wait_gone(pids: Iterable[int], timeout_s: float) -> list[int]:
+    """Wait until the processes have ended (they need not be our children).
+
+    Args:
+        pids: Unix process ids.
+        timeout_s: seconds for all of them together.
+
+    Returns:
+        Those that still run.
+    """
+    descriptors: dict[int, int] = {}
+    try:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                descriptors[os.pidfd_open(pid)] = pid
+        deadline = time.monotonic() + timeout_s
+        left = dict(descriptors)
+        poller = select.poll()
+        for descriptor in left:
+            poller.register(descriptor, select.POLLIN)
+        while left:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                break
+            for descriptor, _ in poller.poll(remaining * 1000):
+                poller.unregister(descriptor)
+                left.pop(descriptor, None)
+        return list(left.values())
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def kill_all(pids: Iterable[int], number: int = signal.SIGKILL) -> None:
+    """Send a signal to each process; those that have ended are skipped."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def end(process: subprocess.Popen[bytes], grace_s: float) -> int:
+    """Ask a child to end (SIGTERM), then make it end; returns its exit code."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return process.wait()

@@ -1,0 +1,126 @@
+"""The host's wineserver: started by us, in the foreground, and kept without clients."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from collections.abc import Iterator
+from typing import IO, Any, Final
+
+from winesilo.errors import HostStartFailed
+from winesilo.host import process
+from winesilo.host.wine import Wine, environment
+
+START_TIMEOUT_S: Final = 20.0
+STOP_TIMEOUT_S: Final = 10.0
+#: Nothing signals that the server listens (it runs in the foreground), so we look this often.
+_POLL_S: Final = 0.002
+
+
+class WineServer:
+    """A running wineserver for one prefix.
+
+    Its socket's directory is read from ``/proc/PID/cwd``, which holds for every distribution's
+    idea of where that directory should be.
+
+    Args:
+        wine: the installation.
+        prefix: the Wine prefix; must exist.
+        log: its standard error.
+
+    Raises:
+        HostStartFailed: it ended at once or does not listen.
+    """
+
+    def __init__(self, wine: Wine, prefix: Path, log: int | IO[Any] = process.DEVNULL) -> None:
+        self.process = process.spawn(
+            [str(wine.server), "-f", "-p"], env=environment(prefix), cwd=prefix, stderr=log
+        )
+        try:
+            self.directory = self._wait_listening()
+        except BaseException:
+            process.end(self.process, 1.0)
+            raise
+
+    def _wait_listening(self) -> Path:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        with _pidfd(self.process.pid) as ended:
+            while time.monotonic() < deadline:
+                if select.select([ended], [], [], _POLL_S)[0]:
+                    raise HostStartFailed(
+                        f"the wineserver ended at once (exit code {self.process.wait()})",
+                        "does another wineserver use this prefix? see the host's daemon.log",
+                    )
+                directory = Path(os.readlink(f"/proc/{self.process.pid}/cwd"))
+                if directory.name.startswith("server-") and self._listens(directory):
+                    return directory
+        raise HostStartFailed(f"the wineserver does not listen after {START_TIMEOUT_S:g} s")
+
+    @staticmethod
+    def _listens(directory: Path) -> bool:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(str(directory / "socket"))
+            except OSError:
+                return False
+            return True
+
+    def connect(self) -> socket.socket:
+        """A fresh connection, for the ``WINESERVERSOCKET`` of one new Wine process.
+
+        SO_PASSCRED is set before connecting, as Wine's own client does.
+
+        Raises:
+            HostStartFailed: the server is gone.
+        """
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+            connection.connect(str(self.directory / "socket"))
+        except OSError as error:
+            connection.close()
+            raise HostStartFailed(f"the wineserver does not answer: {error.strerror}") from error
+        return connection
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self.process.poll() is None
+
+    def stop(self) -> None:
+        """End it and all its clients; it saves the prefix's registry first (as ``wineserver -k``)."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            if self.process.poll() is not None:
+                break
+            self.process.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(STOP_TIMEOUT_S)
+        self.process.wait()
+        self._remove_directory()
+
+    def _remove_directory(self) -> None:
+        """Remove the server's directory and Debian's ``/tmp/wine-XXXXXX`` around it, if they are empty."""
+        parent = self.directory.parent
+        for leftover in ("socket", "lock"):
+            with contextlib.suppress(OSError):
+                (self.directory / leftover).unlink()
+        with contextlib.suppress(OSError):
+            self.directory.rmdir()
+        if parent.name.startswith("wine-"):
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+
+
+@contextlib.contextmanager
+def _pidfd(pid: int) -> Iterator[int]:
+    descriptor = os.pidfd_open(pid)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
