@@ -9,6 +9,7 @@
 
 #define MAX_FRAME (64u << 20)
 #define WORKER_STACK (128 * 1024)
+#define MAX_IDLE 8 /* threads kept for the next blocking request: making one costs a millisecond */
 
 struct operation {
     DWORD (*run)(struct reader *in, struct buffer *out);
@@ -36,6 +37,7 @@ static const struct operation operations[] = {
 };
 
 struct request {
+    struct request *next;
     DWORD tag;
     const struct operation *op;
     DWORD size;
@@ -44,6 +46,11 @@ struct request {
 
 static HANDLE in_handle, out_handle;
 static CRITICAL_SECTION out_lock;
+
+static struct request *handed_over; /* requests that an idle worker was woken for */
+static DWORD idle_workers;
+static HANDLE work; /* semaphore: the number of requests in handed_over */
+static CRITICAL_SECTION work_lock;
 
 void *mem_alloc(SIZE_T size)
 {
@@ -221,10 +228,50 @@ static void perform(struct request *request)
     mem_free(request);
 }
 
-static DWORD WINAPI worker(void *request)
+/* Wait for another request; NULL if enough threads are idle already. */
+static struct request *next_request(void)
 {
-    perform(request);
+    struct request *request = NULL;
+    BOOL stay;
+
+    EnterCriticalSection(&work_lock);
+    if ((stay = idle_workers < MAX_IDLE))
+        idle_workers++;
+    LeaveCriticalSection(&work_lock);
+    if (!stay)
+        return NULL;
+    WaitForSingleObject(work, INFINITE);
+    EnterCriticalSection(&work_lock);
+    request = handed_over;
+    handed_over = request->next;
+    LeaveCriticalSection(&work_lock);
+    return request;
+}
+
+static DWORD WINAPI worker(void *first)
+{
+    struct request *request;
+
+    for (request = first; request; request = next_request())
+        perform(request);
     return 0;
+}
+
+/* Give the request to an idle worker, if there is one. */
+static BOOL hand_over(struct request *request)
+{
+    BOOL done;
+
+    EnterCriticalSection(&work_lock);
+    if ((done = idle_workers > 0)) {
+        idle_workers--;
+        request->next = handed_over;
+        handed_over = request;
+    }
+    LeaveCriticalSection(&work_lock);
+    if (done)
+        ReleaseSemaphore(work, 1, NULL);
+    return done;
 }
 
 static void dispatch(struct request *request)
@@ -235,6 +282,8 @@ static void dispatch(struct request *request)
         perform(request);
         return;
     }
+    if (hand_over(request))
+        return;
     thread = CreateThread(NULL, WORKER_STACK, worker, request, STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
     if (thread) {
         CloseHandle(thread);
@@ -291,6 +340,8 @@ void WINAPI agent_entry(void)
     in_handle = GetStdHandle(STD_INPUT_HANDLE);
     out_handle = GetStdHandle(STD_OUTPUT_HANDLE);
     InitializeCriticalSection(&out_lock);
+    InitializeCriticalSection(&work_lock);
+    work = CreateSemaphoreW(NULL, 0, MAXLONG, NULL);
     RtlAdjustPrivilege(SE_BACKUP, TRUE, FALSE, &was_enabled);
     RtlAdjustPrivilege(SE_RESTORE, TRUE, FALSE, &was_enabled);
     objects_init();

@@ -1,0 +1,378 @@
+"""MS-SCMR, the protocol of the service control manager, typed.
+
+Numbers and structures are those of MS-SCMR; where Wine's server differs (``programs/services/rpc.c``,
+``include/wine/svcctl.idl`` in its source) the docstring says so.  A manager handle and a service
+handle are different types.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from impacket.dcerpc.v5 import scmr
+
+from winesilo.errors import RpcError, ServiceError
+from winesilo.rpc import codes
+from winesilo.rpc.seam import rpc_errors
+from winesilo.rpc.transport import RpcConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from winesilo.host.agent import Agent
+
+SERVICE_ALL_ACCESS: Final = 0xF01FF
+SC_MANAGER_ALL_ACCESS: Final = 0xF003F
+#: Not in winsvc.h: lets a client report a status for a service.
+SERVICE_SET_STATUS: Final = 0x8000
+
+SERVICE_NO_CHANGE: Final = 0xFFFFFFFF
+SERVICE_CONTROL_STOP: Final = 1
+SERVICE_STATE_ALL: Final = 3
+SERVICE_DRIVER: Final = 0x0B
+SERVICE_WIN32: Final = 0x30
+SERVICE_CONFIG_DESCRIPTION: Final = 1
+SERVICE_CONFIG_DELAYED_AUTO_START_INFO: Final = 3
+
+_STATUS: Final = struct.Struct("<9I")
+#: Wine's row of EnumServicesStatusExW: two offsets into the buffer, then the status.
+_ENUM_ROW: Final = struct.Struct("<2I9I")
+#: Buffer sizes to offer; the server sends all of the buffer, so begin small (MS-SCMR allows 256 KiB).
+_ENUM_SIZES: Final = (16 * 1024, 64 * 1024, 256 * 1024)
+_DESCRIPTION_SIZE: Final = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class RawStatus:
+    """SERVICE_STATUS_PROCESS."""
+
+    service_type: int
+    state: int
+    controls: int
+    win32_exit_code: int
+    service_exit_code: int
+    checkpoint: int
+    wait_hint: int
+    pid: int
+    flags: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawConfig:
+    """QUERY_SERVICE_CONFIGW, without the dependencies: Wine's SCM never returns them."""
+
+    service_type: int
+    start_type: int
+    error_control: int
+    binary_path: str
+    load_order_group: str
+    tag: int
+    account: str
+    display_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceHandle:
+    """An open service; made by :meth:`ScmConnection.open`."""
+
+    name: str
+    context: bytes
+
+
+class ScmConnection:
+    r"""A connection to one SCM with an open manager handle; a context manager.
+
+    Args:
+        agent: opens the pipe.
+        pipe_prefix: ``winesilo\N\`` for a silo, "" for the host's own SCM.
+        connect_timeout_s: how long to wait for the pipe to appear.
+
+    Raises:
+        RpcError: the SCM does not answer.
+        AgentGone: the agent ended.
+    """
+
+    def __init__(self, agent: Agent, pipe_prefix: str, connect_timeout_s: float = 5.0) -> None:
+        self._rpc = RpcConnection(agent, pipe_prefix + "svcctl", scmr.MSRPC_UUID_SCMR, connect_timeout_s)
+        try:
+            with rpc_errors("cannot open the service control manager"):
+                answer = scmr.hROpenSCManagerW(self._rpc.dce, dwDesiredAccess=SC_MANAGER_ALL_ACCESS)
+                self._manager: bytes = answer["lpScHandle"]
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> ScmConnection:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @property
+    def usable(self) -> bool:
+        """False once a call failed half-way: open another connection."""
+        return self._rpc.usable
+
+    def set_deadline(self, deadline: float | None) -> None:
+        """See :meth:`RpcConnection.set_deadline`."""
+        self._rpc.set_deadline(deadline)
+
+    def close(self) -> None:
+        """Close the connection; the SCM closes our handles."""
+        self._rpc.close()
+
+    # -- handles --------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def open(self, name: str, access: int = SERVICE_ALL_ACCESS) -> Iterator[ServiceHandle]:
+        """Open a service by its key name (case does not matter).
+
+        Raises:
+            ServiceNotFound: no such service.
+        """
+        with rpc_errors(f"cannot open service {name!r}"):
+            answer = scmr.hROpenServiceW(self._rpc.dce, self._manager, name, access)
+        handle = ServiceHandle(name, answer["lpServiceHandle"])
+        try:
+            yield handle
+        finally:
+            self._close(handle)
+
+    def _close(self, handle: ServiceHandle) -> None:
+        """Close a handle; after a failed call the connection is closed as a whole instead."""
+        if self.usable:
+            with contextlib.suppress(RpcError, ServiceError), rpc_errors("cannot close a handle"):
+                scmr.hRCloseServiceHandle(self._rpc.dce, handle.context)
+
+    # -- manager --------------------------------------------------------------------------------
+
+    def enumerate(self, service_types: int) -> list[tuple[str, str, RawStatus]]:
+        """Key name, display name and status of every service of these types."""
+        request = scmr.REnumServicesStatusExW()
+        request["hSCManager"] = self._manager
+        request["InfoLevel"] = 0
+        request["dwServiceType"] = service_types
+        request["dwServiceState"] = SERVICE_STATE_ALL
+        request["lpResumeIndex"] = scmr.NULL
+        request["pszGroupName"] = scmr.NULL
+        what = "cannot list the services"
+        for size in _ENUM_SIZES:
+            request["cbBufSize"] = size
+            try:
+                buffer = self._rpc.call_for_bytes(request, what)
+            except ServiceError as error:
+                if error.code != codes.ERROR_MORE_DATA or size == _ENUM_SIZES[-1]:
+                    raise
+            else:
+                with rpc_errors(what):
+                    return _enum_rows(buffer)
+        raise AssertionError("the last size returns or raises")
+
+    def create(
+        self,
+        name: str,
+        *,
+        display_name: str,
+        service_type: int,
+        start_type: int,
+        error_control: int,
+        binary_path: str,
+        dependencies: Sequence[str],
+        account: str | None,
+    ) -> None:
+        """Create a service.
+
+        Raises:
+            ServiceExists: the key name or the display name is taken.
+            ServiceError: Wine refuses the combination (87), or it is marked for deletion (1072).
+        """
+        packed = pack_strings(dependencies)
+        with rpc_errors(f"cannot create service {name!r}"):
+            answer = scmr.hRCreateServiceW(
+                self._rpc.dce,
+                self._manager,
+                name,
+                display_name,
+                dwServiceType=service_type,
+                dwStartType=start_type,
+                dwErrorControl=error_control,
+                lpBinaryPathName=binary_path,
+                lpDependencies=packed or scmr.NULL,
+                dwDependSize=len(packed),
+                lpServiceStartName=account or scmr.NULL,
+            )
+        self._close(ServiceHandle(name, answer["lpServiceHandle"]))
+
+    # -- service --------------------------------------------------------------------------------
+
+    def status(self, service: ServiceHandle) -> RawStatus:
+        """State and process; by RQueryServiceStatusEx, the only form Wine has."""
+        request = scmr.RQueryServiceStatusEx()
+        request["hService"] = service.context
+        request["InfoLevel"] = 0
+        request["cbBufSize"] = _STATUS.size
+        what = f"cannot query service {service.name!r}"
+        buffer = self._rpc.call_for_bytes(request, what)
+        with rpc_errors(what):
+            return RawStatus(*_STATUS.unpack(buffer))
+
+    def config(self, service: ServiceHandle) -> RawConfig:
+        """The configuration as the SCM has it in memory."""
+        with rpc_errors(f"cannot read the configuration of service {service.name!r}"):
+            found = scmr.hRQueryServiceConfigW(self._rpc.dce, service.context)["lpServiceConfig"]
+            return RawConfig(
+                service_type=int(found["dwServiceType"]),
+                start_type=int(found["dwStartType"]),
+                error_control=int(found["dwErrorControl"]),
+                binary_path=_text(found["lpBinaryPathName"]),
+                load_order_group=_text(found["lpLoadOrderGroup"]),
+                tag=int(found["dwTagId"]),
+                account=_text(found["lpServiceStartName"]),
+                display_name=_text(found["lpDisplayName"]),
+            )
+
+    def description(self, service: ServiceHandle) -> str:
+        """The description; Wine's buffer is a u16 size in bytes and the text, not Windows' pointer form."""
+        request = scmr.RQueryServiceConfig2W()
+        request["hService"] = service.context
+        request["dwInfoLevel"] = SERVICE_CONFIG_DESCRIPTION
+        request["cbBufSize"] = _DESCRIPTION_SIZE
+        what = f"cannot read the description of service {service.name!r}"
+        buffer = self._rpc.call_for_bytes(request, what)
+        size = int.from_bytes(buffer[:2], "little")
+        return buffer[2 : 2 + size].decode("utf-16-le", "replace").split("\0")[0]
+
+    def start(self, service: ServiceHandle, arguments: Sequence[str]) -> None:
+        """Start the service; returns when it has reported its first state.
+
+        Raises:
+            ServiceError: 1053 the process ended or did not report within ServicesPipeTimeout, 1055
+                another service is starting, 1056 it runs, 1058 disabled, 2 its program is missing ...
+        """
+        with rpc_errors(f"cannot start service {service.name!r}"):
+            scmr.hRStartServiceW(self._rpc.dce, service.context, len(arguments), arguments)
+
+    def control(self, service: ServiceHandle, control: int) -> None:
+        """Send a control code; waits for the service's handler to return (at most 10 s in Wine)."""
+        with rpc_errors(f"cannot control service {service.name!r}"):
+            scmr.hRControlService(self._rpc.dce, service.context, control)
+
+    def set_stopped(self, service: ServiceHandle, service_type: int, win32_exit_code: int) -> None:
+        """Tell the SCM that the service is stopped (the handle needs SERVICE_SET_STATUS)."""
+        request = scmr.RSetServiceStatus()
+        request["hServiceStatus"] = service.context
+        request["lpServiceStatus"] = _stopped_status(service_type, win32_exit_code)
+        with rpc_errors(f"cannot set the status of service {service.name!r}"):
+            self._rpc.dce.request(request)
+
+    def delete(self, service: ServiceHandle) -> None:
+        """Mark the service for deletion; it goes when its last handle is closed."""
+        with rpc_errors(f"cannot delete service {service.name!r}"):
+            scmr.hRDeleteService(self._rpc.dce, service.context)
+
+    def change(
+        self,
+        service: ServiceHandle,
+        *,
+        dependencies: Sequence[str],
+        service_type: int = SERVICE_NO_CHANGE,
+        start_type: int = SERVICE_NO_CHANGE,
+        error_control: int = SERVICE_NO_CHANGE,
+        binary_path: str | None = None,
+        account: str | None = None,
+        display_name: str | None = None,
+    ) -> None:
+        """Change the configuration.
+
+        ``dependencies`` must always be given: Wine drops them when the argument is missing.
+        """
+        packed = pack_strings(dependencies)
+        with rpc_errors(f"cannot configure service {service.name!r}"):
+            scmr.hRChangeServiceConfigW(
+                self._rpc.dce,
+                service.context,
+                service_type,
+                start_type,
+                error_control,
+                lpBinaryPathName=_pointer(binary_path),
+                lpDependencies=packed or scmr.NULL,
+                dwDependSize=len(packed),
+                lpServiceStartName=_pointer(account),
+                lpDisplayName=_pointer(display_name),
+            )
+
+    def set_description(self, service: ServiceHandle, text: str) -> None:
+        """Set the description; "" removes it."""
+        request = self._change2(service, SERVICE_CONFIG_DESCRIPTION)
+        request["Info"]["Union"]["psd"]["lpDescription"] = text + "\0"
+        with rpc_errors(f"cannot describe service {service.name!r}"):
+            self._rpc.dce.request(request)
+
+    def set_delayed_start(self, service: ServiceHandle, delayed: bool) -> bool:
+        """Set or clear delayed auto-start; False if this Wine's SCM does not know the setting (8.0)."""
+        request = self._change2(service, SERVICE_CONFIG_DELAYED_AUTO_START_INFO)
+        request["Info"]["Union"]["psda"]["fDelayedAutostart"] = int(delayed)
+        try:
+            with rpc_errors(f"cannot configure service {service.name!r}"):
+                self._rpc.dce.request(request)
+        except ServiceError as error:
+            if error.code == codes.ERROR_INVALID_LEVEL:
+                return False
+            raise
+        return True
+
+    @staticmethod
+    def _change2(service: ServiceHandle, level: int) -> Any:
+        request = scmr.RChangeServiceConfig2W()
+        request["hService"] = service.context
+        request["Info"]["dwInfoLevel"] = level
+        request["Info"]["Union"]["tag"] = level
+        return request
+
+
+def pack_strings(strings: Sequence[str]) -> bytes:
+    """A REG_MULTI_SZ in UTF-16: each string and the list end in NUL; b"" for none."""
+    if not strings:
+        return b""
+    return ("\0".join(strings) + "\0\0").encode("utf-16-le")
+
+
+def _stopped_status(service_type: int, win32_exit_code: int) -> Any:
+    status = scmr.SERVICE_STATUS()
+    status["dwServiceType"] = service_type
+    status["dwCurrentState"] = scmr.SERVICE_STOPPED
+    status["dwControlsAccepted"] = 0
+    status["dwWin32ExitCode"] = win32_exit_code
+    status["dwServiceSpecificExitCode"] = 0
+    status["dwCheckPoint"] = 0
+    status["dwWaitHint"] = 0
+    return status
+
+
+def _enum_rows(buffer: bytes) -> list[tuple[str, str, RawStatus]]:
+    """The rows up to the first name, which stands behind the last row."""
+    rows: list[tuple[str, str, RawStatus]] = []
+    end = int.from_bytes(buffer[:4], "little")
+    for offset in range(0, end - _ENUM_ROW.size + 1, _ENUM_ROW.size):
+        name, display, *status = _ENUM_ROW.unpack_from(buffer, offset)
+        rows.append((_text_at(buffer, name), _text_at(buffer, display), RawStatus(*status)))
+    return rows
+
+
+def _text_at(buffer: bytes, offset: int) -> str:
+    """The NUL-terminated UTF-16 text at an offset; offset 0 means there is none."""
+    end = offset
+    while offset and buffer[end : end + 2] not in (b"\0\0", b"", b"\0"):
+        end += 2
+    return buffer[offset:end].decode("utf-16-le", "replace") if offset else ""
+
+
+def _text(value: Any) -> str:
+    return str(value).rstrip("\0") if value else ""
+
+
+def _pointer(text: str | None) -> Any:
+    return scmr.NULL if text is None else text
