@@ -1,0 +1,59 @@
+"""``silo host``: the Wine host that all silos share."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from winesilo.cli import output
+from winesilo.cli.options import Settings, as_json, pass_settings
+
+
+@click.group()
+def host() -> None:
+    """Make, look at and stop the Wine host that all silos share."""
+
+
+@host.command()
+@pass_settings
+def init(settings: Settings) -> None:
+    """Make the host's base: the Wine prefix whose files and registry all silos share.
+
+    This is done once. An interrupted run leaves nothing half-made.
+    """
+    with output.progress(plain=True) as on_progress:
+        settings.host().init(on_progress=on_progress)
+
+
+@host.command()
+@as_json
+@pass_settings
+def status(settings: Settings, as_json: bool) -> None:
+    """Show whether the host runs, and on which Wine."""
+    info = settings.host().status()
+    if as_json:
+        output.print_json(dataclasses.asdict(info))
+        return
+    output.print_fields(
+        [
+            ("host", info.name),
+            ("state", "running" if info.running else "stopped"),
+            ("wine", output.text_or_dash(info.wine)),
+            ("base", info.base),
+            ("pid", output.text_or_dash(info.pid)),
+            ("silos", str(info.silos)),
+            ("memory", output.size(info.memory_pss_bytes)),
+        ]
+    )
+
+
+@host.command()
+@click.option("-f", "--force", is_flag=True, help="Stop the silos that still run, too.")
+@pass_settings
+def stop(settings: Settings, force: bool) -> None:
+    """Stop the host's wineserver and services."""
+    settings.host().stop(force=force)
+
+
+COMMANDS = (host,)

@@ -1,0 +1,103 @@
+"""The commands that only look: ls, inspect, ps, logs."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+import click
+
+from winesilo.cli import output
+from winesilo.cli.options import Settings, as_json, pass_settings
+
+
+@click.command()
+@as_json
+@pass_settings
+def ls(settings: Settings, as_json: bool) -> None:
+    """List the silos."""
+    silos = settings.host().list()
+    if as_json:
+        output.print_json([dataclasses.asdict(silo) for silo in silos])
+        return
+    rows = [
+        (
+            silo.name,
+            silo.state,
+            silo.address,
+            output.text_or_dash(silo.windows),
+            str(silo.processes),
+            output.size(silo.memory_pss_bytes),
+            output.size(silo.private_bytes),
+        )
+        for silo in silos
+    ]
+    output.print_table(("NAME", "STATE", "ADDRESS", "WINDOWS", "PROCESSES", "MEMORY", "DISK"), rows)
+
+
+@click.command()
+@click.argument("name")
+@as_json
+@pass_settings
+def inspect(settings: Settings, name: str, as_json: bool) -> None:
+    """Show everything known about a silo."""
+    info = settings.silo(name).info()
+    if as_json:
+        output.print_json(dataclasses.asdict(info))
+        return
+    output.print_fields(
+        [
+            ("name", info.name),
+            ("id", str(info.id)),
+            ("state", info.state),
+            ("error", output.text_or_dash(info.error)),
+            ("address", info.address),
+            ("windows", output.text_or_dash(info.windows)),
+            ("created", output.moment(info.created)),
+            ("started", output.moment(info.started)),
+            ("scm pid", output.text_or_dash(info.scm_pid)),
+            ("processes", str(info.processes)),
+            ("memory", output.size(info.memory_pss_bytes)),
+            ("private disk", output.size(info.private_bytes)),
+            ("layers", ", ".join(info.layers) or "-"),
+        ]
+    )
+
+
+@click.command()
+@click.argument("name")
+@as_json
+@pass_settings
+def ps(settings: Settings, name: str, as_json: bool) -> None:
+    """List the processes of a silo, with their Windows and their Unix process ids."""
+    processes = settings.silo(name).ps()
+    if as_json:
+        output.print_json([dataclasses.asdict(process) for process in processes])
+        return
+    rows = [
+        (
+            str(process.pid),
+            str(process.ppid),
+            output.text_or_dash(process.unix_pid),
+            str(process.threads),
+            f"{process.cpu_s:.2f}",
+            output.size(process.pss_bytes),
+            output.moment(process.started),
+            process.name,
+        )
+        for process in processes
+    ]
+    output.print_table(("PID", "PPID", "UNIX PID", "THREADS", "CPU S", "MEMORY", "STARTED", "NAME"), rows)
+
+
+@click.command()
+@click.argument("name")
+@click.argument("service", required=False)
+@click.option("-n", "--lines", type=click.IntRange(min=1), help="Only the last lines, as many as that.")
+@pass_settings
+def logs(settings: Settings, name: str, service: str | None, lines: int | None) -> None:
+    """Print what the programs of a silo wrote, or one SERVICE of it."""
+    sys.stdout.write(settings.silo(name).logs(service, lines=lines))
+
+
+COMMANDS = (ls, inspect, ps, logs)

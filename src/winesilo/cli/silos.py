@@ -1,0 +1,109 @@
+"""The commands that change silos: create, clone, start, stop, restart, rm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import click
+
+from winesilo.cli import output
+from winesilo.cli.options import Settings, pass_settings
+from winesilo.errors import WinesiloError
+
+timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="How long to wait before giving up.",
+)
+names_argument = click.argument("names", metavar="NAME...", nargs=-1, required=True)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--windows", metavar="VERSION", help="The Windows version programs see, as in winecfg: win10.")
+@click.option("--address", metavar="ADDR", help="The silo's address, of the form 127.x.y.z.")
+@pass_settings
+def create(settings: Settings, name: str, windows: str | None, address: str | None) -> None:
+    """Make a new silo; it is not started."""
+    with output.progress() as on_progress:
+        settings.host().create(name, windows=windows, address=address, on_progress=on_progress)
+
+
+@click.command()
+@click.argument("source")
+@click.argument("name")
+@pass_settings
+def clone(settings: Settings, source: str, name: str) -> None:
+    """Make the silo NAME as a copy of SOURCE, which must be stopped.
+
+    What SOURCE has changed so far becomes a read-only layer that both share.
+    """
+    with output.progress() as on_progress:
+        settings.silo(source).clone(name, on_progress=on_progress)
+
+
+@click.command()
+@names_argument
+@timeout_option
+@pass_settings
+def start(settings: Settings, names: Sequence[str], timeout: float | None) -> int:
+    """Start silos, each up to the point where its Service Control Manager answers."""
+    with output.progress() as on_progress:
+        return for_each(
+            names, lambda name: settings.silo(name).start(timeout=timeout, on_progress=on_progress)
+        )
+
+
+@click.command()
+@names_argument
+@timeout_option
+@pass_settings
+def stop(settings: Settings, names: Sequence[str], timeout: float | None) -> int:
+    """Stop silos: their services in dependency order, then what is left."""
+    with output.progress() as on_progress:
+        return for_each(names, lambda name: settings.silo(name).stop(timeout=timeout, on_progress=on_progress))
+
+
+@click.command()
+@names_argument
+@timeout_option
+@pass_settings
+def restart(settings: Settings, names: Sequence[str], timeout: float | None) -> int:
+    """Stop silos and start them again."""
+    with output.progress() as on_progress:
+        return for_each(
+            names, lambda name: settings.silo(name).restart(timeout=timeout, on_progress=on_progress)
+        )
+
+
+@click.command()
+@names_argument
+@click.option("-f", "--force", is_flag=True, help="Stop running silos first.")
+@pass_settings
+def rm(settings: Settings, names: Sequence[str], force: bool) -> int:
+    """Remove silos with everything in them."""
+    return for_each(names, lambda name: settings.silo(name).remove(force=force))
+
+
+def for_each(names: Sequence[str], action: Callable[[str], object]) -> int:
+    """Do the same to several silos; one that fails does not keep the others from their turn.
+
+    Args:
+        names: the silos.
+        action: what to do, given a name.
+
+    Returns:
+        0, or the exit code of the first failure.
+    """
+    first_failure = 0
+    for name in names:
+        try:
+            action(name)
+        except WinesiloError as error:
+            output.print_error(error.message, error.hint)
+            first_failure = first_failure or error.exit_code
+    return first_failure
+
+
+COMMANDS = (create, clone, start, stop, restart, rm)
