@@ -35,8 +35,8 @@ $(STAMP): pyproject.toml scripts/make-venv.sh scripts/build_backend.py | deps
 	@touch $@
 
 natives: deps
-	@$(MAKE) --no-print-directory -C src/interposer
-	@$(MAKE) --no-print-directory -C src/guest
+	@$(MAKE) -s --no-print-directory -C src/interposer
+	@$(MAKE) -s --no-print-directory -C src/guest
 
 build: $(STAMP) natives
 
@@ -44,7 +44,7 @@ demo: deps-demo build
 	@$(VENV)/bin/silo demo
 
 guest-tests: deps
-	@if [ -f tests/guest/Makefile ]; then $(MAKE) --no-print-directory -C tests/guest; fi
+	@if [ -f tests/guest/Makefile ]; then $(MAKE) -s --no-print-directory -C tests/guest; fi
 
 lint: $(STAMP)
 	@$(VENV)/bin/ruff check .
@@ -56,7 +56,7 @@ unit: build
 	@$(VENV)/bin/python -m pytest tests/unit $(PYTEST_ARGS)
 
 test: deps-demo build lint guest-tests
-	@if [ -f tests/fuzz/Makefile ]; then $(MAKE) --no-print-directory -C tests/fuzz check; fi
+	@if [ -f tests/fuzz/Makefile ]; then $(MAKE) -s --no-print-directory -C tests/fuzz check; fi
 	@$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
 
 test-wine10: build guest-tests
@@ -67,5 +67,5 @@ bench: build guest-tests
 
 clean:
 	@for part in src/interposer src/guest tests/guest tests/fuzz; do \
-	  if [ -f $$part/Makefile ]; then $(MAKE) --no-print-directory -C $$part clean; fi; done
+	  if [ -f $$part/Makefile ]; then $(MAKE) -s --no-print-directory -C $$part clean; fi; done
 	rm -rf $(VENV) $(NATIVE) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

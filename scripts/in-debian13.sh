@@ -43,7 +43,7 @@ import tomllib
 project = tomllib.load(open("/repo/pyproject.toml", "rb"))["project"]
 print("\n".join([*project["dependencies"], *project["optional-dependencies"]["dev"]]))' \
     >"$tree$venv/requirements.txt"
-  chroot "$tree" "$venv/bin/python" -m pip install --disable-pip-version-check --quiet \
+  chroot "$tree" "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --quiet \
     --requirement "$venv/requirements.txt"
   echo "$requirements" >"$tree$venv/.requirements"
 fi

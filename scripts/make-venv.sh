@@ -24,4 +24,4 @@ if ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
   "$python" -m venv "$venv"
 fi
 echo "winesilo: installing winesilo and its dependencies into $venv"
-"$venv/bin/python" -m pip install --disable-pip-version-check --quiet --editable '.[dev]'
+"$venv/bin/python" -m pip install --disable-pip-version-check --quiet --quiet --editable '.[dev]'
