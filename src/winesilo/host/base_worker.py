@@ -18,7 +18,7 @@ from typing import Final
 
 from winesilo.errors import HostError, WinesiloError, to_wire
 from winesilo.host import namespaces, nsinit, overlayfs, process, template, wine
-from winesilo.host.base import FORMAT, HostInfo
+from winesilo.host.base import FORMAT, HostInfo, OnProgress
 from winesilo.host.files import os_errors, remove_tree, write_atomic
 from winesilo.host.paths import HostPaths
 from winesilo.host.registry_file import render
@@ -65,7 +65,7 @@ def make(paths: HostPaths, user_namespace: bool) -> None:
     _progress(f"creating the base prefix with {installation.version_text}", 0.0)
     server = WineServer(installation, prefix, sys.stderr)
     try:
-        boot(installation, prefix, "--init")
+        boot(installation, prefix, "--init", _progress)
     finally:
         server.stop()
     _progress("reading the base's registry", 0.95)
@@ -80,7 +80,7 @@ def make(paths: HostPaths, user_namespace: bool) -> None:
     _progress("the base is ready", 1.0)
 
 
-def boot(installation: wine.Wine, prefix: Path, option: str) -> None:
+def boot(installation: wine.Wine, prefix: Path, option: str, on_progress: OnProgress) -> None:
     """Run wineboot in ``prefix`` and report how far it is by counting files.
 
     Raises:
@@ -99,7 +99,7 @@ def boot(installation: wine.Wine, prefix: Path, option: str) -> None:
             child.kill()
             child.wait()
             raise HostError(f"wineboot did not end within {WINEBOOT_TIMEOUT_S:g} s")
-        _progress("creating the base prefix", min(0.9, 0.9 * _count(prefix) / _USUAL_FILES))
+        on_progress("creating the base prefix", min(0.9, 0.9 * _count(prefix) / _USUAL_FILES))
     if code != 0 or not (prefix / "system.reg").exists() and not (prefix / "drive_c/windows/system32").exists():
         raise HostError(f"wineboot failed (exit code {code})", "run with WINEDEBUG=err+all to see why")
 

@@ -1,9 +1,9 @@
 r"""The registry a new silo starts with, and the table of the base's symbolic links.
 
-A silo's hive mirrors ``\Registry`` under two keys, ``Machine`` and ``User``, and holds only what
-differs from the base.  A key that exists there carries all its values, and so do all its ancestors
-(the interposer's union relies on it).  What a silo must not start again is masked: the host's
-drivers are shared, so they are disabled, and only RpcSs is started with the SCM.
+A silo's hive mirrors ``\Registry`` under two keys, ``Machine`` and ``User``.  A private key holds all
+its values and, for each child that is not private itself, a registry link to the base's key
+(docs/design/registry.md).  What a silo must not start again is masked: the host's drivers are
+shared, so they are disabled, and only RpcSs is started with the SCM.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from winesilo.host.registry_file import Key, Registry, Value, read
+from winesilo.host.registry_file import REG_LINK, Key, Registry, Value, read
 
 SERVICES: Final = r"Machine\System\CurrentControlSet\Services"
 #: The service that DCOM and RPC clients need; a silo starts it together with its SCM.
@@ -28,8 +28,15 @@ VERSION_KEYS: Final = (
     r"Machine\Software\Microsoft\Windows NT\CurrentVersion",
     r"Machine\System\CurrentControlSet\Control\ProductOptions",
     r"Machine\System\CurrentControlSet\Control\Windows",
-    r"User\S-1-5-21-0-0-0-1000\Software\Wine",
 )
+
+#: Keys that every silo has privately from the start, besides its services and their ancestors: the
+#: wineserver redirects 32-bit programs at Software, and the SCM writes to Control.
+_ALWAYS_PRIVATE: Final = ("Machine\\Software", r"Machine\System\CurrentControlSet\Control", "User")
+#: Volatile, so the base's files do not name it.
+_VOLATILE_ROOT: Final = "Machine\\Hardware"
+#: Stands for the silo's number in a template; see :func:`renumber`.
+PLACEHOLDER: Final = 0
 
 Links = list[tuple[str, str]]
 
@@ -113,7 +120,7 @@ def _spelling(hive: Registry, path: str, parts: list[str]) -> str:
 
 
 def build(base: Registry, links: Links, with_version: bool = False) -> Registry:
-    """The hive of a new silo.
+    r"""The hive of a new silo, for the silo number :data:`PLACEHOLDER`.
 
     Args:
         base: the base's registry, from :func:`read_base`.
@@ -122,7 +129,8 @@ def build(base: Registry, links: Links, with_version: bool = False) -> Registry:
     """
     builder = _Builder(base, links)
     services = canonical(SERVICES, links)
-    builder.copy_up(services)
+    for path in (services, *_ALWAYS_PRIVATE):
+        builder.copy_up(path)
     depth = services.count("\\") + 1
     for key in list(base.below(services)):
         if key.path.count("\\") != depth:
@@ -133,9 +141,58 @@ def build(base: Registry, links: Links, with_version: bool = False) -> Registry:
     if with_version:
         for path in VERSION_KEYS:
             builder.copy_up(path)
-    for root in ("User", "Whiteouts"):
-        builder.hive.ensure(root).modified = builder.now
-    return builder.hive
+    base.ensure(_VOLATILE_ROOT)
+    return _sorted(builder.hive, _child_links(builder.hive, base, dict(links)))
+
+
+def _child_links(hive: Registry, base: Registry, links: dict[str, str]) -> list[Key]:
+    """A link for each child of a private key that is not private itself."""
+    made: dict[str, Key] = {}
+    for key in base:
+        parts = key.path.split("\\")
+        for end in range(2, len(parts) + 1):
+            path = "\\".join(parts[:end])
+            if path in hive or path.lower() in made:
+                continue
+            if "\\".join(parts[: end - 1]) not in hive:
+                break
+            made[path.lower()] = link_key(path, links.get(path.lower()), base.get(path))
+    return list(made.values())
+
+
+def link_key(path: str, mapped: str | None, base: Key | None) -> Key:
+    r"""A link to the base's key at ``path`` or, if the base has a link there itself, to where that leads in the silo.
+
+    Args:
+        path: logical path without ``\Registry\``.
+        mapped: the target of the base's own link there, a logical path.
+        base: the base's key, for its time and class.
+    """
+    target = rf"\Registry\User\winesilo-{PLACEHOLDER}\{mapped}" if mapped else rf"\Registry\{path}"
+    key = Key(path, link=True)
+    if base is not None:
+        key.modified, key.class_name = base.modified, base.class_name
+    key.set("SymbolicLinkValue", Value(REG_LINK, target.encode("utf-16-le", "surrogatepass")))
+    return key
+
+
+def _sorted(hive: Registry, extra: list[Key]) -> Registry:
+    """All keys in the wineserver's order; it takes the first one for a hint of the hive's root."""
+    result = Registry(hive.relative_to, hive.arch)
+    for key in sorted([*hive, *extra], key=lambda key: key.path.lower().split("\\")):
+        result.add(key)
+    return result
+
+
+def renumber(hive: Registry, old: int, new: int) -> None:
+    """Make the links of silo ``old``'s hive that lead into that hive itself lead into ``new``'s."""
+    prefix = rf"\Registry\User\winesilo-{old}" + "\\"
+    for key in hive.links():
+        value = key.get("SymbolicLinkValue")
+        target = value.as_text() if value else ""
+        if target.lower().startswith(prefix.lower()):
+            moved = rf"\Registry\User\winesilo-{new}" + "\\" + target[len(prefix) :]
+            key.set("SymbolicLinkValue", Value(REG_LINK, moved.encode("utf-16-le", "surrogatepass")))
 
 
 def windows_time(seconds: float) -> int:

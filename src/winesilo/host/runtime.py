@@ -1,0 +1,230 @@
+"""A running host: its wineserver, its own services, and the agent that keeps them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+from winesilo.errors import AgentError, HostStartFailed, InterposerError
+from winesilo.host import namespaces as ns
+from winesilo.host import overlayfs, process, wine
+from winesilo.host.agent import Agent
+from winesilo.host.base import HostInfo, check_base, load_info
+from winesilo.host.base_worker import boot, describe, tidy
+from winesilo.host.paths import HostPaths
+from winesilo.host.wineserver import WineServer
+from winesilo.interposer.config import CONFIG_VARIABLE, agent_path, library_path
+
+log = logging.getLogger(__name__)
+
+HELLO_TIMEOUT_S: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class SiloProcess:
+    """How to run one Wine process in a silo: everything but the program.
+
+    Attributes:
+        prefix: the silo's Wine prefix directory.
+        config: its interposer.conf.
+        root: where its C: is mounted.
+    """
+
+    prefix: Path
+    config: Path
+    root: Path
+
+
+class HostRuntime:
+    """Wineserver, agent and mounts of one host, inside the daemon's namespaces.
+
+    Args:
+        paths: the host.
+        user_namespace: whether we are in a user namespace of our own.
+        log_file: standard error of the wineserver and the agent.
+        on_failed: called once if the agent ends by itself.
+    """
+
+    def __init__(
+        self,
+        paths: HostPaths,
+        user_namespace: bool,
+        log_file: IO[Any],
+        on_failed: Callable[[], None],
+    ) -> None:
+        self.paths = paths
+        self.user_namespace = user_namespace
+        self.started = time.time()
+        self._log_file = log_file
+        self._on_failed = on_failed
+        self._stopping = False
+        self._lock = threading.Lock()
+        self._agent_process: process.Process[bytes] | None = None
+        self._server: WineServer | None = None
+        self._agent: Agent | None = None
+        self.info: HostInfo = load_info(paths)
+        check_base(paths)
+        self.library = library_path()
+        self._agent_path = agent_path()
+        self.wine = wine.find()
+        self.overlay_method = overlayfs.find_method(paths.data, user_namespace)
+        self._mount_shm()
+        self._preload = self._preload_path()
+
+    def _mount_shm(self) -> None:
+        """A tmpfs for shared memory and configurations; it goes away with our mount namespace."""
+        self.paths.shm.mkdir(mode=0o700, exist_ok=True)
+        ns.Mount("winesilo", self.paths.shm, "tmpfs", ns.MS_NOSUID | ns.MS_NODEV, "mode=0700").execute()
+
+    def _preload_path(self) -> Path:
+        """The library by a path that LD_PRELOAD can hold (it splits at spaces and colons)."""
+        if not set(str(self.library)) & set(" :\t"):
+            return self.library
+        link = self.paths.shm / "libwinesilo.so"
+        if set(str(link)) & set(" :\t"):
+            raise InterposerError(
+                f"LD_PRELOAD can't name {self.library}: it has a space or colon",
+                "install winesilo elsewhere, or set XDG_RUNTIME_DIR to a path without them",
+            )
+        link.symlink_to(self.library)
+        return link
+
+    # -- start and stop -----------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the wineserver and the host's own services.
+
+        Raises:
+            HostStartFailed: one of them did not come up; nothing is left running.
+        """
+        began = time.monotonic()
+        try:
+            if self.info.wine != self.wine.version_text:
+                self._update_base()
+            self._server = WineServer(self.wine, self.paths.base, self._log_file)
+            self._agent = self._start_agent()
+            self._agent.wait_hello(HELLO_TIMEOUT_S)
+        except AgentError as error:
+            self.stop()
+            raise HostStartFailed(
+                f"the host's Wine did not start: {error.message}", f"see {self.paths.daemon_log}"
+            ) from error
+        except BaseException:
+            self.stop()
+            raise
+        log.info("Wine host up in %.2f s", time.monotonic() - began)
+
+    def _update_base(self) -> None:
+        log.info("updating the base from %s to %s", self.info.wine, self.wine.version_text)
+        server = WineServer(self.wine, self.paths.base, self._log_file)
+        try:
+            boot(self.wine, self.paths.base, "--update", lambda text, done: None)
+        finally:
+            server.stop()
+        tidy(self.paths.base)
+        self.info = describe(self.paths, self.wine, self.paths.base)
+        self.info.write(self.paths.host_json)
+
+    def _start_agent(self) -> Agent:
+        request_read, request_write = os.pipe()
+        reply_read, reply_write = os.pipe()
+        try:
+            self._agent_process = process.spawn(
+                [str(self.wine.loader), str(self._agent_path)],
+                env=wine.environment(self.paths.base),
+                cwd=self.paths.base,
+                stdin=request_read,
+                stdout=reply_write,
+                stderr=self._log_file,
+            )
+        except BaseException:
+            os.close(request_write)
+            os.close(reply_read)
+            raise
+        finally:
+            os.close(request_read)
+            os.close(reply_write)
+        return Agent(request_write, reply_read, self._agent_gone)
+
+    def _agent_gone(self) -> None:
+        if not self._stopping:
+            log.error("the agent has ended")
+            self._on_failed()
+
+    def stop(self) -> None:
+        """End the agent and the wineserver (which saves the base's registry)."""
+        with self._lock:
+            self._stopping = True
+            if self._agent is not None:
+                self._agent.close()
+            if self._server is not None:
+                self._server.stop()
+                self._server = None
+            if self._agent_process is not None:
+                process.end(self._agent_process, 1.0)
+                self._agent_process = None
+
+    # -- use ----------------------------------------------------------------------------------
+
+    @property
+    def agent(self) -> Agent:
+        """The agent.
+
+        Raises:
+            HostStartFailed: the host is not up.
+        """
+        if self._agent is None:
+            raise HostStartFailed("the host's Wine is not running")
+        return self._agent
+
+    def connect(self) -> socket.socket:
+        """A connection to the wineserver for one new process of a silo."""
+        if self._server is None:
+            raise HostStartFailed("the host's Wine is not running")
+        return self._server.connect()
+
+    def silo_environment(self, where: SiloProcess, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment of a silo's process, without ``WINESERVERSOCKET``.
+
+        Args:
+            where: the silo.
+            extra: variables for the program; those that steer Wine, the loader or us are dropped.
+        """
+        env = {
+            name: value
+            for name, value in (extra or {}).items()
+            if not name.startswith(("WINE", "LD_", "TMPDIR", "XDG_"))
+        }
+        env.update(wine.environment(where.prefix))
+        env["HOME"] = str(where.root)
+        env["WINELOADER"] = str(self.wine.loader)
+        env["LD_PRELOAD"] = str(self._preload)
+        env[CONFIG_VARIABLE] = str(where.config)
+        return env
+
+    def spawn_in_silo(self, where: SiloProcess, argv: list[str], output: IO[Any]) -> process.Process[bytes]:
+        """Start a Windows program in a silo as our child, without input.
+
+        Args:
+            where: the silo.
+            argv: Windows program and arguments.
+            output: gets its standard output and error.
+        """
+        with self.connect() as connection:
+            env = self.silo_environment(where)
+            env["WINESERVERSOCKET"] = str(connection.fileno())
+            return process.spawn(
+                [str(self.wine.loader), *argv],
+                env=env,
+                cwd=where.root,
+                stdout=output,
+                stderr=output,
+                pass_fds=[connection.fileno()],
+            )

@@ -1,0 +1,1 @@
+"""Silos: their life, their files, their registry, and what is on disk."""

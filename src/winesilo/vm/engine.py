@@ -1,0 +1,425 @@
+"""The silos of a running host: what may be done in which state, and doing it.
+
+States: stopped and failed (on disk only), starting, running, stopping (an Instance exists).
+Requests that change a silo exclude each other; requests for different silos run at the same time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Final
+
+from winesilo.errors import (
+    HostBusy,
+    HostStartFailed,
+    InvalidPath,
+    ProgramError,
+    SiloExists,
+    SiloNotFound,
+    SiloNotRunning,
+    SiloRunning,
+    WinesiloError,
+)
+from winesilo.host import registry_file
+from winesilo.host.base import check_base
+from winesilo.host.files import os_errors, require_space
+from winesilo.host.runtime import HostRuntime
+from winesilo.services.control import ServiceControl
+from winesilo.vm import copying, guestpath, views, winver
+from winesilo.vm.instance import Instance
+from winesilo.vm.overlay import mounted, overlay_of
+from winesilo.vm.processes import pss_bytes
+from winesilo.vm.registry import Saver, check_hive, seal
+from winesilo.vm.store import Record, Store, new_record
+from winesilo.vm.watcher import Watcher
+
+log = logging.getLogger(__name__)
+
+START_TIMEOUT_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 30.0
+_MIN_FREE: Final = 8 << 20
+
+#: Called often in long operations; raises Cancelled when the client has gone.
+Check = Callable[[], None]
+
+
+class Engine:
+    """All silos of one host.
+
+    Args:
+        runtime: the host; may still be starting.
+        ready: done when the host's Wine is up, or holds its error.
+        watcher: for the ends of processes.
+    """
+
+    def __init__(self, runtime: HostRuntime, ready: Future[None], watcher: Watcher) -> None:
+        self.runtime = runtime
+        self.store = Store(runtime.paths)
+        self._ready = ready
+        self._watcher = watcher
+        self._saver = Saver()
+        self._instances: dict[str, Instance] = {}
+        self._states: dict[str, str] = {}
+        self._failures: dict[str, str] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+        self._create_lock = threading.Lock()
+        self._closing = False
+        self.store.sweep()
+
+    # -- locking and states -------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _exclusive(self, name: str, check: Check) -> Iterator[None]:
+        """Be the only one to change a silo."""
+        self.store.silo(name)
+        with self._guard:
+            lock = self._locks.setdefault(name, threading.Lock())
+        while not lock.acquire(timeout=0.2):
+            check()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _running(self, name: str) -> Instance:
+        self._exists(name)
+        instance = self._instances.get(name)
+        if instance is None or self._states.get(name) != "running":
+            raise SiloNotRunning(f"the silo {name!r} is not running", f"run: silo start {name}", name=name)
+        return instance
+
+    def _exists(self, name: str) -> None:
+        if not self.store.exists(name):
+            raise SiloNotFound(f"there is no silo {name!r}", "see: silo ls", name=name)
+
+    def _not_running(self, name: str, what: str) -> None:
+        if name in self._instances:
+            raise SiloRunning(
+                f"the silo {name!r} is running and can't be {what}", f"run: silo stop {name}", name=name
+            )
+
+    def _wait_ready(self, check: Check) -> None:
+        """Wait for the host's Wine."""
+        while True:
+            try:
+                self._ready.result(0.1)
+                return
+            except TimeoutError:
+                check()
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def create(self, name: str, windows: str | None, address: str | None) -> dict[str, Any]:
+        """Make a silo.
+
+        Args:
+            name: its name.
+            windows: version to report, see :mod:`winesilo.vm.winver`; None as the base.
+            address: 127.A.B.C, or None for a free one.
+
+        Raises:
+            InvalidName, InvalidAddress, AddressInUse, SiloExists, DiskFull, BaseDamaged.
+        """
+        version = winver.check_version(windows) if windows is not None else None
+        check_base(self.runtime.paths)
+        require_space(self.runtime.paths.data, _MIN_FREE, "a silo")
+        with self._create_lock:
+            if self.store.exists(name):
+                raise SiloExists(f"the silo {name!r} exists already", f"see: silo inspect {name}", name=name)
+            with os_errors(f"create silo {name!r}"):
+                number = self.store.next_id()
+            record = new_record(name, number, self.store.choose_address(address, number), version, [])
+            self.store.create(record, self._first_hive(version))
+        self._failures.pop(name, None)
+        return self.view(name)
+
+    def _first_hive(self, version: str | None) -> bytes:
+        paths = self.runtime.paths
+        with os_errors("read the registry template"):
+            if version is None:
+                return seal(paths.hive_template.read_bytes())
+            hive = registry_file.read(paths.version_template)
+        winver.apply(hive, version)
+        return seal(registry_file.render(hive).encode())
+
+    def start(self, name: str, timeout_s: float, check: Check) -> dict[str, Any]:
+        """Boot a silo; undone if ``check`` raises.
+
+        Raises:
+            SiloNotFound, SiloRunning, SiloCorrupt, SiloStartFailed, BaseDamaged, DiskFull.
+        """
+        with self._exclusive(name, check):
+            record = self.store.load(name)
+            self._not_running(name, "started again")
+            check_base(self.runtime.paths)
+            require_space(self.runtime.paths.data, _MIN_FREE, f"starting silo {name!r}")
+            self._wait_ready(check)
+            began = time.monotonic()
+            instance = Instance(
+                self.runtime, self.store, record, self._saver, self._watcher, self._scm_died
+            )
+            self._states[name] = "starting"
+            self._instances[name] = instance
+            try:
+                instance.start(timeout_s, check)
+            except BaseException as error:
+                self._forget(name)
+                if isinstance(error, WinesiloError) and not self._closing:
+                    self._failures[name] = error.message
+                raise
+            self._states[name] = "running"
+            self._failures.pop(name, None)
+            log.info("silo %s started in %.3f s", name, time.monotonic() - began)
+            if instance.died:
+                self._scm_died(instance)
+        return self.view(name)
+
+    def _forget(self, name: str) -> None:
+        self._instances.pop(name, None)
+        self._states.pop(name, None)
+
+    def stop(self, name: str, timeout_s: float, check: Check) -> dict[str, Any]:
+        """Stop a silo's services, end the rest, save its registry, unmount.
+
+        Raises:
+            SiloNotFound, SiloNotRunning.
+        """
+        with self._exclusive(name, check):
+            self._stop(name, timeout_s)
+        return self.view(name)
+
+    def _stop(self, name: str, timeout_s: float) -> None:
+        instance = self._running(name)
+        self._states[name] = "stopping"
+        began = time.monotonic()
+        try:
+            if not instance.died:
+                instance.stop_services(timeout_s)
+        finally:
+            instance.end()
+            self._forget(name)
+        log.info("silo %s stopped in %.3f s", name, time.monotonic() - began)
+
+    def _scm_died(self, instance: Instance) -> None:
+        """services.exe ended by itself: clean up on a thread of its own."""
+        threading.Thread(target=self._bury, args=(instance,), name="bury", daemon=True).start()
+
+    def _bury(self, instance: Instance) -> None:
+        name = instance.record.name
+        with self._exclusive(name, lambda: None):
+            if self._instances.get(name) is not instance or self._states.get(name) != "running":
+                return
+            log.error("silo %s: its services.exe has ended", name)
+            instance.end()
+            self._forget(name)
+            self._failures[name] = "its service control manager ended unexpectedly"
+
+    def restart(self, name: str, timeout_s: float, check: Check) -> dict[str, Any]:
+        """Stop, if it runs, and start."""
+        with self._exclusive(name, check):
+            self._exists(name)
+            if name in self._instances:
+                self._stop(name, STOP_TIMEOUT_S)
+        return self.start(name, timeout_s, check)
+
+    def remove(self, name: str, force: bool, check: Check) -> None:
+        """Remove a silo.
+
+        Raises:
+            SiloNotFound; SiloRunning unless ``force``.
+        """
+        with self._exclusive(name, check):
+            self._exists(name)
+            if name in self._instances:
+                if not force:
+                    raise SiloRunning(
+                        f"the silo {name!r} is running", f"run: silo stop {name}, or: silo rm -f {name}", name=name
+                    )
+                self._stop(name, STOP_TIMEOUT_S)
+            with self._create_lock:
+                self.store.remove(name)
+            self._failures.pop(name, None)
+
+    def clone(self, source: str, name: str, check: Check) -> dict[str, Any]:
+        """Make a silo that starts as a copy of a stopped one; they share its files, read-only.
+
+        Raises:
+            SiloNotFound, SiloExists, SiloRunning, SiloCorrupt, DiskFull.
+        """
+        with self._exclusive(source, check), self._create_lock:
+            record = self.store.load(source)
+            self._not_running(source, "cloned")
+            if self.store.exists(name):
+                raise SiloExists(f"the silo {name!r} exists already", f"see: silo inspect {name}", name=name)
+            hive = self.store.silo(source).hive
+            check_hive(hive)
+            require_space(self.runtime.paths.data, _MIN_FREE, "a silo")
+            record = self.store.freeze(record)
+            with os_errors(f"clone silo {source!r}"):
+                number = self.store.next_id()
+                content = hive.read_bytes()
+            address = self.store.choose_address(None, number)
+            self.store.create(new_record(name, number, address, record.windows, record.layers), content)
+        return self.view(name)
+
+    def close(self) -> None:
+        """Stop every silo (the daemon ends)."""
+        self._closing = True
+        for name in list(self._instances):
+            with contextlib.suppress(WinesiloError), self._exclusive(name, lambda: None):
+                self._stop(name, STOP_TIMEOUT_S)
+        self._saver.close()
+
+    def check_idle(self) -> None:
+        """Check that no silo runs.
+
+        Raises:
+            HostBusy: naming those that do.
+        """
+        if names := sorted(self._instances):
+            raise HostBusy(f"silos are running: {', '.join(names)}", "stop them first, or: silo host stop --force")
+
+    # -- look ---------------------------------------------------------------------------------
+
+    def view(self, name: str) -> dict[str, Any]:
+        """One silo, as the API shows it.
+
+        Raises:
+            SiloNotFound, SiloCorrupt.
+        """
+        return self._view(self.store.load(name))
+
+    def _view(self, record: Record) -> dict[str, Any]:
+        shown = views.stopped(self.store, record, self._failures.get(record.name))
+        instance = self._instances.get(record.name)
+        if instance is not None:
+            shown["state"] = self._states.get(record.name, "starting")
+            shown["started"] = views.iso(instance.started)
+            shown["scm_pid"] = instance.scm_pid
+            pids = instance.unix_pids()
+            shown["processes"] = len(pids)
+            shown["memory_pss_bytes"] = sum(pss_bytes(pid) for pid in pids)
+        return shown
+
+    def list(self) -> list[dict[str, Any]]:
+        """All silos; those whose record can't be read are shown as failed, with the reason."""
+        return [
+            self._view(entry) if isinstance(entry, Record) else views.corrupt(entry)
+            for entry in self.store.load_all()
+        ]
+
+    def processes(self, name: str) -> list[dict[str, Any]]:
+        """The Windows processes of a running silo."""
+        return self._running(name).processes()
+
+    def logs(self, name: str, service: str | None, lines: int) -> dict[str, str]:
+        """The end of a log.
+
+        Args:
+            name: the silo.
+            service: a service with a log of its own in the silo's log directory, else None.
+            lines: how many lines at most.
+
+        Raises:
+            SiloNotFound, InvalidPath.
+        """
+        self._exists(name)
+        return views.logs(self.store, name, service, lines)
+
+    # -- use ----------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def services(self, name: str) -> Iterator[ServiceControl]:
+        """The service control manager of a running silo."""
+        instance = self._running(name)
+        with ServiceControl(instance.agent, instance.record.id) as control:
+            yield control
+
+    def exec_spec(
+        self, name: str, argv: list[str], cwd: str | None, env: dict[str, str]
+    ) -> tuple[dict[str, Any], Any]:
+        """How to run a program in a silo: the client forks, joins our namespaces and execs it.
+
+        Args:
+            name: a running silo.
+            argv: program and arguments.
+            cwd: working directory in the silo; None for ``C:\\``.
+            env: additional environment variables.
+
+        Returns:
+            The specification (argv, env without WINESERVERSOCKET, cwd, program, user_ns) and the socket.
+
+        Raises:
+            SiloNotRunning, ProgramNotFound, ProgramError, InvalidPath.
+        """
+        instance = self._running(name)
+        root = instance.place.root
+        if not argv:
+            raise ProgramError("no program was given")
+        folder = cwd or "C:\\"
+        directory = guestpath.to_unix(root, folder)
+        if not directory.is_dir():
+            raise ProgramError(f"the working directory {folder!r} does not exist in the silo", path=folder)
+        program = guestpath.find_program(root, argv[0], folder)
+        command = guestpath.command(program, argv[1:])
+        spec = {
+            "argv": [str(self.runtime.wine.loader), *command],
+            "env": self.runtime.silo_environment(instance.where, env),
+            "cwd": str(directory),
+            "program": program,
+            "user_ns": self.runtime.user_namespace,
+        }
+        try:
+            return spec, self.runtime.connect()
+        except HostStartFailed as error:
+            raise ProgramError(error.message, error.hint) from error
+
+    def copy(self, source: str, target: str, check: Check) -> int:
+        r"""Copy files; exactly one side is ``NAME:C:\path``, the other an absolute Linux path.
+
+        Returns:
+            How many files were copied.
+
+        Raises:
+            InvalidPath, SiloNotFound, DiskFull, HostError.
+        """
+        from_silo, to_silo = views.split_copy_path(source), views.split_copy_path(target)
+        with os_errors(f"copy {source} to {target}"):
+            if to_silo is not None and from_silo is None:
+                with self._root(to_silo[0], check) as root:
+                    return copying.copy_in(_absolute(source), root, to_silo[1], check)
+            if from_silo is not None and to_silo is None:
+                with self._root(from_silo[0], check) as root:
+                    return copying.copy_out(root, from_silo[1], _absolute(target), check)
+        raise InvalidPath(
+            "exactly one side must be in a silo", r"silo cp FILE NAME:C:\folder, or: silo cp NAME:C:\file FOLDER"
+        )
+
+    @contextlib.contextmanager
+    def _root(self, name: str, check: Check) -> Iterator[Path]:
+        """The silo's mounted C:, mounted for the time being if it does not run."""
+        self._exists(name)
+        place = self.store.silo(name)
+        if self._states.get(name) == "running":
+            yield place.root
+            return
+        with self._exclusive(name, check):
+            record = self.store.load(name)
+            if name in self._instances:
+                yield place.root
+                return
+            with mounted(overlay_of(self.store, record, self.runtime.overlay_method)):
+                yield place.root
+
+
+def _absolute(path: str) -> Path:
+    if not path.startswith("/"):
+        raise InvalidPath(f"{path!r} is not an absolute path")
+    return Path(path)

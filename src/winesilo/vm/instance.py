@@ -1,0 +1,293 @@
+"""One boot of a silo: from mounting its files to unmounting them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from winesilo.errors import (
+    AgentError,
+    RpcError,
+    ServiceError,
+    SiloStartFailed,
+    WinesiloError,
+)
+from winesilo.host.agent import Agent
+from winesilo.host.files import os_errors
+from winesilo.host.process import Process
+from winesilo.host.runtime import HostRuntime, SiloProcess
+from winesilo.interposer.config import Config, SharedMemory
+from winesilo.services.control import ServiceControl
+from winesilo.vm import processes
+from winesilo.vm.views import tail
+from winesilo.vm.overlay import overlay_of
+from winesilo.vm.registry import Hive, Saver, check_hive
+from winesilo.vm.store import Record, Store
+from winesilo.vm.watcher import READABLE, Watcher
+
+log = logging.getLogger(__name__)
+
+SCM_PROGRAM: Final = r"C:\windows\system32\services.exe"
+#: Services that must run before a silo counts as started.
+ESSENTIAL: Final = ("RpcSs",)
+_WAIT_TIMEOUT: Final = 258  # WAIT_TIMEOUT, the agent's status for WAIT_SCM
+_SLICE_S: Final = 0.2
+_POLL_S: Final = 0.004
+_KILL_TIMEOUT_S: Final = 10.0
+_LOG_LIMIT: Final = 1 << 20
+#: Set to have the interposer write every redirected call to the silo's log/trace.log.
+TRACE_VARIABLE: Final = "WINESILO_TRACE"
+
+
+class Instance:
+    """A silo that is booted, being booted or being ended.
+
+    Args:
+        runtime: the host.
+        store: where the silo is on disk.
+        record: the silo.
+        saver: saves its hive from now on.
+        watcher: watches its services.exe.
+        on_died: called (from the watcher's thread) when services.exe ends.
+    """
+
+    def __init__(
+        self,
+        runtime: HostRuntime,
+        store: Store,
+        record: Record,
+        saver: Saver,
+        watcher: Watcher,
+        on_died: Callable[[Instance], None],
+    ) -> None:
+        self.record = record
+        self.started = time.time()
+        self.place = store.silo(record.name)
+        self._runtime = runtime
+        self._store = store
+        self._saver = saver
+        self._watcher = watcher
+        self._on_died = on_died
+        self._undo = contextlib.ExitStack()
+        self._scm: Process[bytes] | None = None
+        self._scm_pidfd = -1
+        self._died = threading.Event()
+        self._shared: SharedMemory | None = None
+        self._hive: Hive | None = None
+        self._directory = runtime.paths.shm / str(record.id)
+
+    @property
+    def agent(self) -> Agent:
+        """The host's agent."""
+        return self._runtime.agent
+
+    @property
+    def config_path(self) -> Path:
+        """The interposer's configuration of this boot."""
+        return self._directory / "interposer.conf"
+
+    @property
+    def where(self) -> SiloProcess:
+        """How to run a process in it."""
+        return SiloProcess(self.place.prefix, self.config_path, self.place.root)
+
+    @property
+    def scm_pid(self) -> int | None:
+        """Unix id (in the host's namespace) of its services.exe."""
+        return self._scm.pid if self._scm is not None else None
+
+    @property
+    def died(self) -> bool:
+        """Whether services.exe has ended."""
+        return self._died.is_set()
+
+    # -- start --------------------------------------------------------------------------------
+
+    def start(self, timeout_s: float, check: Callable[[], None]) -> None:
+        """Boot: files, registry, SCM, essential services.
+
+        Args:
+            timeout_s: seconds until the services must run.
+            check: called often; raises Cancelled to give up.
+
+        Raises:
+            SiloStartFailed, SiloCorrupt, Cancelled and others; what was done is undone.
+        """
+        deadline = time.monotonic() + timeout_s
+        try:
+            with os_errors(f"start silo {self.record.name!r}"):
+                self._prepare_files()
+                check()
+                self._prepare_registry()
+            self._start_scm()
+            self._wait_scm(deadline, check)
+            self._wait_services(deadline, check)
+        except BaseException:
+            self.end()
+            raise
+
+    def _prepare_files(self) -> None:
+        check_hive(self.place.hive)
+        overlay = overlay_of(self._store, self.record, self._runtime.overlay_method)
+        overlay.execute()
+        self._undo.callback(_quietly, "unmount", overlay.unmount)
+        drive = self.place.prefix / "dosdevices" / "c:"
+        if not drive.is_symlink():
+            drive.parent.mkdir(parents=True, exist_ok=True)
+            drive.symlink_to("../../root")
+        stamp = self._runtime.paths.base / ".update-timestamp"
+        if stamp.is_file():
+            shutil.copyfile(stamp, self.place.prefix / ".update-timestamp")
+        shutil.rmtree(self._directory, ignore_errors=True)
+        self._directory.mkdir(mode=0o700)
+        self._undo.callback(shutil.rmtree, self._directory, ignore_errors=True)
+        self._shared = SharedMemory(self._directory / "shared.mem")
+        self._undo.callback(self._shared.close)
+        self._config().write(self.config_path)
+
+    def _config(self) -> Config:
+        trace = self.place.log / "trace.log" if os.environ.get(TRACE_VARIABLE) else None
+        return Config(
+            silo_id=self.record.id,
+            address=self.record.address,
+            shared=self._directory / "shared.mem",
+            hive=self.place.hive,
+            loaders=self._runtime.wine.executables(),
+            links=self._runtime.info.links,
+            trace=trace,
+        )
+
+    def _prepare_registry(self) -> None:
+        assert self._shared is not None
+        self.agent.silo_open(self.record.id)
+        self._undo.callback(_quietly, "close objects", lambda: self.agent.silo_close(self.record.id))
+        self._hive = Hive(self.agent, self.record.id, self.place.hive, self._shared)
+        self._hive.load()
+        self._undo.callback(_quietly, "unload the hive", self._hive.unload)
+        self._undo.callback(_quietly, "save the hive", self._hive.save_if_changed)
+        self._saver.add(self.record.id, self._hive)
+        self._undo.callback(self._saver.remove, self.record.id)
+
+    def _start_scm(self) -> None:
+        path = self.place.log / "services.log"
+        if path.is_file() and path.stat().st_size > _LOG_LIMIT:
+            path.replace(path.with_suffix(".log.1"))
+        with path.open("ab") as output:
+            self._scm = self._runtime.spawn_in_silo(self.where, [SCM_PROGRAM], output)
+        self._undo.callback(self._kill_all)
+        self._scm_pidfd = os.pidfd_open(self._scm.pid)
+        self._watcher.add(self._scm_pidfd, READABLE, self._scm_ended)
+
+    def _scm_ended(self) -> None:
+        self._died.set()
+        self._on_died(self)
+
+    def _check_alive(self) -> None:
+        if self.died:
+            code = self._scm.wait() if self._scm is not None else None
+            raise SiloStartFailed(
+                f"the services of silo {self.record.name!r} ended while they started (exit code {code})",
+                f"see: silo logs {self.record.name}",
+                log=self.log_tail(),
+            )
+
+    def _wait_scm(self, deadline: float, check: Callable[[], None]) -> None:
+        while True:
+            check()
+            self._check_alive()
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise self._too_late("its service control manager did not answer")
+            try:
+                self.agent.wait_scm(self.record.id, max(1, int(min(_SLICE_S, remaining) * 1000)))
+                return
+            except AgentError as error:
+                if error.status != _WAIT_TIMEOUT:
+                    raise
+
+    def _wait_services(self, deadline: float, check: Callable[[], None]) -> None:
+        """Wait for the essential services; the SCM offers no event for a state change."""
+        last = "no answer"
+        with ServiceControl(self.agent, self.record.id) as control:
+            for name in ESSENTIAL:
+                while True:
+                    check()
+                    self._check_alive()
+                    state = control.show(name).state
+                    if state == "running":
+                        break
+                    last = f"{name} is {state}"
+                    if time.monotonic() > deadline:
+                        raise self._too_late(last)
+                    self._died.wait(_POLL_S)
+
+    def _too_late(self, why: str) -> SiloStartFailed:
+        return SiloStartFailed(
+            f"the silo {self.record.name!r} did not start in time: {why}",
+            f"see: silo logs {self.record.name}",
+            log=self.log_tail(),
+        )
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The last lines of the services' output."""
+        return tail(self.place.log / "services.log", lines)
+
+    # -- stop ---------------------------------------------------------------------------------
+
+    def stop_services(self, timeout_s: float) -> None:
+        """Stop the services through the SCM, in dependency order; failures are only logged."""
+        try:
+            with ServiceControl(self.agent, self.record.id) as control:
+                control.stop_all(timeout_s)
+        except (ServiceError, RpcError, AgentError) as error:
+            log.warning("silo %s: services were not stopped: %s", self.record.name, error.message)
+
+    def end(self) -> None:
+        """End what still runs, save the registry, unmount.  Never raises; safe to repeat."""
+        if self._scm_pidfd >= 0:
+            self._watcher.remove(self._scm_pidfd)
+            os.close(self._scm_pidfd)
+            self._scm_pidfd = -1
+        self._undo.close()
+
+    def _kill_all(self) -> None:
+        left = processes.kill(self.config_path, _KILL_TIMEOUT_S)
+        if left:
+            log.error("silo %s: processes %s can't be ended", self.record.name, left)
+        if self._scm is not None:
+            if self._scm.poll() is None:
+                self._scm.kill()
+            self._scm.wait()
+
+    # -- look ---------------------------------------------------------------------------------
+
+    def processes(self) -> list[dict[str, Any]]:
+        """Its processes; see :func:`winesilo.vm.processes.table`."""
+        if self._shared is None:
+            return []
+        return processes.table(self.agent.processes(), self._shared, self.config_path)
+
+    def unix_pids(self) -> list[int]:
+        """Unix ids of its processes, from a look at /proc (no Wine involved)."""
+        return processes.unix_pids(self.config_path)
+
+    def save_registry(self) -> None:
+        """Save the hive now if it changed."""
+        if self._hive is not None:
+            self._hive.save_if_changed()
+
+
+def _quietly(doing: str, action: Callable[[], object]) -> None:
+    """Undo one step of a start; the others must be undone even if this one fails."""
+    try:
+        action()
+    except (WinesiloError, OSError) as error:
+        log.error("could not %s: %s", doing, error)
+
