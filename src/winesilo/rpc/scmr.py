@@ -43,6 +43,7 @@ _ENUM_ROW: Final = struct.Struct("<2I9I")
 #: Buffer sizes to offer; the server sends all of the buffer, so begin small (MS-SCMR allows 256 KiB).
 _ENUM_SIZES: Final = (16 * 1024, 64 * 1024, 256 * 1024)
 _DESCRIPTION_SIZE: Final = 8192
+_MAX_NAME: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,15 @@ class ScmConnection:
                 with rpc_errors(what):
                     return _enum_rows(buffer)
         raise AssertionError("the last size returns or raises")
+
+    def key_name(self, display_name: str) -> str:
+        """The key name of the service with this display name; "" if there is none."""
+        try:
+            with rpc_errors(f"cannot find service {display_name!r}"):
+                answer = scmr.hRGetServiceKeyNameW(self._rpc.dce, self._manager, display_name, _MAX_NAME)
+                return _text(answer["lpDisplayName"])
+        except ServiceError:
+            return ""
 
     def create(
         self,

@@ -27,7 +27,7 @@ class PipeTransport:
 
     Args:
         agent: opens the pipe.
-        name: full name below ``\\\\??\\\\pipe\\\\``.
+        name: full name below ``\??\pipe\``.
         connect_timeout_s: how long to wait for the pipe to appear.
     """
 

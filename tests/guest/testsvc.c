@@ -1,0 +1,142 @@
+/* A service with good and bad manners, chosen by its command line: testsvc.exe MODE.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ *   normal      starts and stops as it should
+ *   slow        starts and stops in steps, with checkpoints and wait hints (about 2 s each)
+ *   dies        exits with 3 before it talks to the SCM
+ *   dies-late   reports START_PENDING, then exits with 4
+ *   crashes     starts, then exits with 5 without a report a little later
+ *   fails       reports STOPPED with the service-specific error 42 while it starts
+ *   never       runs, but never talks to the SCM
+ *   silent      connects to the SCM, but never reports a state
+ *   hangs       reports START_PENDING with a wait hint of 1 s, and no progress
+ *   stays       accepts no stop
+ *   lingers     reports STOP_PENDING when asked to stop, and does not stop
+ *   undead      reports STOPPED when asked to stop, and its process goes on
+ *
+ * It writes the arguments of its main function, one per line, to C:\testsvc-NAME.txt.  The user-defined
+ * control 128 makes it exit with 6, without a report. */
+
+#include <windows.h>
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *mode = "normal";
+static SERVICE_STATUS_HANDLE status_handle;
+static HANDLE stop_event;
+static DWORD checkpoint;
+
+static BOOL is(const char *name)
+{
+    return !strcmp(mode, name);
+}
+
+static void report(DWORD state, DWORD hint)
+{
+    SERVICE_STATUS status = {.dwServiceType = SERVICE_WIN32_OWN_PROCESS, .dwCurrentState = state};
+
+    if (state == SERVICE_RUNNING && !is("stays"))
+        status.dwControlsAccepted = SERVICE_ACCEPT_STOP | SERVICE_ACCEPT_SHUTDOWN;
+    if (state != SERVICE_RUNNING && state != SERVICE_STOPPED)
+        status.dwCheckPoint = ++checkpoint;
+    if (state == SERVICE_STOPPED && is("fails")) {
+        status.dwWin32ExitCode = ERROR_SERVICE_SPECIFIC_ERROR;
+        status.dwServiceSpecificExitCode = 42;
+    }
+    status.dwWaitHint = hint;
+    SetServiceStatus(status_handle, &status);
+}
+
+/* A pending state in steps. */
+static void creep(DWORD state)
+{
+    for (int i = 0; i < 8; i++) {
+        report(state, 1000);
+        Sleep(250);
+    }
+}
+
+static DWORD WINAPI control(DWORD code, DWORD type, void *data, void *context)
+{
+    (void)type;
+    (void)data;
+    (void)context;
+    if (code == 128)
+        ExitProcess(6);
+    if (code == SERVICE_CONTROL_STOP || code == SERVICE_CONTROL_SHUTDOWN) {
+        report(SERVICE_STOP_PENDING, 1000);
+        SetEvent(stop_event);
+    }
+    return NO_ERROR;
+}
+
+static void write_arguments(DWORD argc, WCHAR **argv)
+{
+    WCHAR path[MAX_PATH];
+    FILE *file;
+
+    swprintf(path, MAX_PATH, L"C:\\testsvc-%ls.txt", argv[0]);
+    if (!(file = _wfopen(path, L"w")))
+        return;
+    for (DWORD i = 0; i < argc; i++)
+        fprintf(file, "%ls\n", argv[i]);
+    fclose(file);
+}
+
+static void start(void)
+{
+    if (is("silent"))
+        Sleep(INFINITE);
+    report(SERVICE_START_PENDING, 1000);
+    if (is("dies-late"))
+        ExitProcess(4);
+    if (is("hangs"))
+        Sleep(INFINITE);
+    if (is("slow"))
+        creep(SERVICE_START_PENDING);
+}
+
+static void WINAPI service_main(DWORD argc, WCHAR **argv)
+{
+    stop_event = CreateEventW(NULL, TRUE, FALSE, NULL);
+    write_arguments(argc, argv);
+    status_handle = RegisterServiceCtrlHandlerExW(argv[0], control, NULL);
+    start();
+    if (is("fails")) {
+        report(SERVICE_STOPPED, 0);
+        return;
+    }
+    report(SERVICE_RUNNING, 0);
+    if (is("crashes")) {
+        Sleep(300);
+        ExitProcess(5);
+    }
+    WaitForSingleObject(stop_event, INFINITE);
+    if (is("lingers"))
+        Sleep(INFINITE);
+    if (is("slow"))
+        creep(SERVICE_STOP_PENDING);
+    report(SERVICE_STOPPED, 0);
+}
+
+int main(int argc, char **argv)
+{
+    WCHAR name[] = L"";
+    SERVICE_TABLE_ENTRYW table[] = {{name, service_main}, {NULL, NULL}};
+
+    if (argc > 1)
+        mode = argv[1];
+    if (is("dies"))
+        return 3;
+    if (is("never"))
+        Sleep(INFINITE);
+    if (!StartServiceCtrlDispatcherW(table)) {
+        printf("not a service: error %lu\n", GetLastError());
+        return 1;
+    }
+    if (is("undead"))
+        Sleep(INFINITE);
+    return 0;
+}
