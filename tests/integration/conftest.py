@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from helpers import Cli, Machine, TemporarySilo
+
 from winesilo import Host
 from winesilo.host import files
 

@@ -69,9 +69,7 @@ class Cli:
 
     def start(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start it in a process group of its own, as a shell does."""
-        return subprocess.Popen(
-            [*SILO_COMMAND, *words], env=self.environment, process_group=0, **options
-        )
+        return subprocess.Popen([*SILO_COMMAND, *words], env=self.environment, process_group=0, **options)
 
 
 @dataclass(frozen=True)

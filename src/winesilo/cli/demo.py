@@ -57,7 +57,16 @@ def _print(report: Report) -> None:
         )
         for row in report.rows
     ]
-    columns = ("SILO", "ADDRESS", "SERVICES", "MADE IN", "BOOTED IN", "ANSWERS AFTER", "MEMORY (PSS)", "OWN DISK")
+    columns = (
+        "SILO",
+        "ADDRESS",
+        "SERVICES",
+        "MADE IN",
+        "BOOTED IN",
+        "ANSWERS AFTER",
+        "MEMORY (PSS)",
+        "OWN DISK",
+    )
     output.print_table(columns, rows)
     sys.stdout.write("\nall checks passed\n")
 

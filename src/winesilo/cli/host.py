@@ -35,14 +35,15 @@ def status(settings: Settings, as_json: bool) -> None:
     if as_json:
         output.print_json(dataclasses.asdict(info))
         return
+    state = "running" if info.running else "stopped" if info.initialised else "not initialised"
     output.print_fields(
         [
             ("host", info.name),
-            ("state", "running" if info.running else "stopped"),
+            ("state", state),
             ("wine", output.text_or_dash(info.wine)),
             ("base", info.base),
             ("pid", output.text_or_dash(info.pid)),
-            ("silos", str(info.silos)),
+            ("silos", f"{info.silos}, {info.silos_running} running"),
             ("memory", output.size(info.memory_pss_bytes)),
         ]
     )

@@ -24,7 +24,7 @@ def ls(settings: Settings, as_json: bool) -> None:
         (
             silo.name,
             silo.state,
-            silo.address,
+            output.text_or_dash(silo.address),
             output.text_or_dash(silo.windows),
             str(silo.processes),
             output.size(silo.memory_pss_bytes),
@@ -48,10 +48,10 @@ def inspect(settings: Settings, name: str, as_json: bool) -> None:
     output.print_fields(
         [
             ("name", info.name),
-            ("id", str(info.id)),
+            ("id", output.text_or_dash(info.id)),
             ("state", info.state),
             ("error", output.text_or_dash(info.error)),
-            ("address", info.address),
+            ("address", output.text_or_dash(info.address)),
             ("windows", output.text_or_dash(info.windows)),
             ("created", output.moment(info.created)),
             ("started", output.moment(info.started)),
@@ -59,6 +59,7 @@ def inspect(settings: Settings, name: str, as_json: bool) -> None:
             ("processes", str(info.processes)),
             ("memory", output.size(info.memory_pss_bytes)),
             ("private disk", output.size(info.private_bytes)),
+            ("folder", output.text_or_dash(info.directory)),
             ("layers", ", ".join(info.layers) or "-"),
         ]
     )

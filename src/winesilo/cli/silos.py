@@ -7,15 +7,9 @@ from collections.abc import Callable, Sequence
 import click
 
 from winesilo.cli import output
-from winesilo.cli.options import Settings, pass_settings
+from winesilo.cli.options import Settings, pass_settings, timeout_option
 from winesilo.errors import WinesiloError
 
-timeout_option = click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="How long to wait before giving up.",
-)
 names_argument = click.argument("names", metavar="NAME...", nargs=-1, required=True)
 
 
@@ -62,7 +56,9 @@ def start(settings: Settings, names: Sequence[str], timeout: float | None) -> in
 def stop(settings: Settings, names: Sequence[str], timeout: float | None) -> int:
     """Stop silos: their services in dependency order, then what is left."""
     with output.progress() as on_progress:
-        return for_each(names, lambda name: settings.silo(name).stop(timeout=timeout, on_progress=on_progress))
+        return for_each(
+            names, lambda name: settings.silo(name).stop(timeout=timeout, on_progress=on_progress)
+        )
 
 
 @click.command()

@@ -13,13 +13,12 @@ from winesilo.api import Host, Silo
 from winesilo.demo.mysql import PREFIX_ADDRESS, MySql
 from winesilo.demo.prefix import PlainPrefix
 from winesilo.demo.spooler import Spooler
-from winesilo.demo.workload import Say, Workload, eventually
+from winesilo.demo.workload import Say, Workload
 from winesilo.errors import DemoError, SiloExists, SiloNotFound
 
 TEMPLATE: Final = "demo-template"
 NAMES: Final = ("demo-db1", "demo-db2")
 WORKLOADS: Final[dict[str, Callable[[], Workload]]] = {"mysql": MySql, "spooler": Spooler}
-RPCSS_DEADLINE_S: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -174,7 +173,6 @@ def _make_silo(template: Silo, name: str, workload: Workload, say: Say) -> tuple
 
     watch = Stopwatch()
     silo.start()
-    _wait_rpcss(silo)
     boot_s = watch.seconds()
 
     workload.install(silo)
@@ -186,22 +184,13 @@ def _make_silo(template: Silo, name: str, workload: Workload, say: Say) -> tuple
     workload.write(silo)
     row = Row(
         name=name,
-        address=silo.info().address,
+        address=silo.address,
         services=_service_states(silo, workload.service),
         create_s=create_s,
         boot_s=boot_s,
         service_s=service_s,
     )
     return silo, row
-
-
-def _wait_rpcss(silo: Silo) -> None:
-    def attempt() -> None:
-        state = silo.service("RpcSs").info().state
-        if state != "running":
-            raise DemoError(f"it is {state}")
-
-    eventually(attempt, DemoError, RPCSS_DEADLINE_S, f"RpcSs of silo {silo.name} did not run")
 
 
 def _service_states(silo: Silo, service: str) -> str:
@@ -265,7 +254,9 @@ def _plain_prefix(template: Silo, workload: Workload, say: Say) -> Row:
         workload.wait_ready_in_prefix()
         service_s = watch.seconds()
         if not prefix.is_running(workload.service):
-            raise DemoError(f"the service {workload.service} does not run in the Wine prefix made for comparison")
+            raise DemoError(
+                f"the service {workload.service} does not run in the Wine prefix made for comparison"
+            )
         return Row(
             name="own prefix",
             address=PREFIX_ADDRESS,

@@ -14,7 +14,6 @@ The recipe, each line of it measured on Wine 8.0 and 10.0:
 from __future__ import annotations
 
 import contextlib
-import io
 import socket
 import tempfile
 import threading
@@ -174,7 +173,9 @@ def _initialise(template: Silo) -> str | None:
         watchdog = threading.Timer(INITIALISE_DEADLINE_S, program.terminate)
         watchdog.start()
         try:
-            for line in io.TextIOWrapper(program.stdout, errors="replace"):
+            assert program.stdout is not None
+            for raw in program.stdout:
+                line = raw.decode("utf-8", "replace")
                 last = line.strip() or last
                 if INITIALISED in line:
                     return None

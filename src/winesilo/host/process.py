@@ -26,6 +26,9 @@ DEVNULL: Final = subprocess.DEVNULL
 PIPE: Final = subprocess.PIPE
 STDOUT: Final = subprocess.STDOUT
 
+#: How long a program that is given up may take to end by itself.
+END_GRACE_S: Final = 2.0
+
 Stream = int | IO[Any] | None
 #: A started program; the standard class, so that callers can wait, poll and communicate.
 Process = subprocess.Popen
@@ -107,16 +110,34 @@ def run(
     Raises:
         HostError: it can't be started, or did not end within ``timeout_s`` (then it is killed).
     """
-    process = spawn(argv, env=env, cwd=cwd, stdout=PIPE, stderr=PIPE)
+    return finish(spawn(argv, env=env, cwd=cwd, stdout=PIPE, stderr=PIPE), timeout_s=timeout_s)
+
+
+def finish(
+    process: subprocess.Popen[bytes], *, data: bytes | None = None, timeout_s: float | None = None
+) -> Completed:
+    """Feed a started program, collect its output and wait for its end.
+
+    Args:
+        process: whose streams are pipes, where they are of interest.
+        data: what it reads on its standard input, if that is a pipe.
+        timeout_s: seconds until it is made to end; None: no limit.
+
+    Raises:
+        HostError: it did not end in time.
+    """
     try:
-        out, err = process.communicate(timeout=timeout_s)
+        out, err = process.communicate(data, timeout_s)
     except subprocess.TimeoutExpired:
-        raise HostError(f"{argv[0]} did not end within {timeout_s:g} s") from None
+        name = process.args[0] if isinstance(process.args, list) else process.args
+        raise HostError(f"{name!s} did not end within {timeout_s:g} s") from None
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-    return Completed(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+        end(process, END_GRACE_S)
+    return Completed(process.returncode, _text(out), _text(err))
+
+
+def _text(data: bytes | None) -> str:
+    return (data or b"").decode("utf-8", "replace")
 
 
 def wait_gone(pids: Iterable[int], timeout_s: float) -> list[int]:

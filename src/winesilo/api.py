@@ -1,0 +1,672 @@
+r"""The typed interface to winesilo; everything the command line does.
+
+>>> from winesilo import Host
+>>> host = Host()
+>>> host.init()
+>>> with host.create("db1") as silo:
+...     silo.copy_in("mysql", r"C:\mysql")
+...     silo.run([r"C:\mysql\mysqld.exe", "--install-manual", "MySQL"])
+...     silo.service("MySQL").start()
+
+Objects of this module are names, not connections: making one asks nothing, and each call stands for
+itself. All errors are :class:`winesilo.errors.WinesiloError`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict, TypeVar, Unpack
+
+from winesilo.daemon.client import Client, start_daemon
+from winesilo.errors import (
+    HostError,
+    HostNotInitialised,
+    HostNotRunning,
+    ProgramError,
+    SiloNotFound,
+    SiloNotRunning,
+)
+from winesilo.host import enter, process
+from winesilo.host.base import OnProgress, init_host
+from winesilo.host.paths import DEFAULT_HOST, HostPaths
+from winesilo.services.model import Service as ServiceInfo
+from winesilo.vm.views import split_copy_path
+
+__all__ = [
+    "DEVNULL",
+    "PIPE",
+    "STDOUT",
+    "Completed",
+    "Host",
+    "HostStatus",
+    "OnProgress",
+    "Process",
+    "Program",
+    "Service",
+    "ServiceInfo",
+    "ServiceOptions",
+    "Silo",
+    "SiloInfo",
+]
+
+Completed = process.Completed
+Program = process.Process[bytes]
+Stream = process.Stream
+DEVNULL = process.DEVNULL
+PIPE = process.PIPE
+STDOUT = process.STDOUT
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class HostStatus:
+    """What is known about a host.
+
+    Attributes:
+        name: the host's name.
+        running: whether its daemon runs.
+        initialised: whether its base exists.
+        wine: the version of Wine its base was made with; None before ``init``.
+        base: path of the prefix that all silos share.
+        pid: of the daemon, None if it does not run.
+        silos: how many there are.
+        silos_running: how many of them run.
+        uptime_s: seconds since the daemon started, 0 if it does not run.
+        memory_pss_bytes: of the daemon, the wineserver and the host's own Windows processes.
+    """
+
+    name: str
+    running: bool
+    initialised: bool
+    wine: str | None
+    base: str
+    pid: int | None
+    silos: int
+    silos_running: int
+    uptime_s: float
+    memory_pss_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SiloInfo:
+    """What is known about a silo.
+
+    Attributes:
+        name: its name.
+        id: a number no other silo of the host ever had; None if its record can't be read.
+        state: ``stopped``, ``starting``, ``running``, ``stopping`` or ``failed``.
+        address: its IPv4 address; None if its record can't be read.
+        windows: the Windows version its programs see, None for the base's.
+        created: when it was made (ISO 8601).
+        started: when it was started last, None if it does not run.
+        scm_pid: Unix process id of its Service Control Manager, None if it does not run.
+        private_bytes: disk that is its own: files, registry, record.
+        memory_pss_bytes: memory of its processes (PSS), 0 if it does not run.
+        processes: how many it has.
+        layers: the read-only layers it shares with clones, topmost first.
+        directory: where it is on disk.
+        error: what is wrong with it, None if nothing is known to be.
+    """
+
+    name: str
+    id: int | None
+    state: str
+    address: str | None
+    windows: str | None
+    created: str | None
+    started: str | None
+    scm_pid: int | None
+    private_bytes: int
+    memory_pss_bytes: int
+    processes: int
+    layers: Sequence[str]
+    directory: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of a silo.
+
+    Attributes:
+        pid: its process id in Windows.
+        ppid: its parent's.
+        unix_pid: its process id in the host's pid namespace, None if it is not known.
+        name: its program's file name.
+        threads: how many it has.
+        pss_bytes: its memory (PSS).
+        cpu_s: processor time in seconds.
+        started: when it was started (ISO 8601).
+    """
+
+    pid: int
+    ppid: int
+    unix_pid: int | None
+    name: str
+    threads: int
+    pss_bytes: int
+    cpu_s: float
+    started: str
+
+
+def _model(cls: type[T], data: Mapping[str, Any]) -> T:
+    """Make a dataclass from the daemon's JSON; keys it does not have are left out."""
+    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    return cls(**{name: value for name, value in data.items() if name in names})
+
+
+class Host:
+    """A Wine host: one prefix, one wineserver, any number of silos.
+
+    Args:
+        name: which one; a machine may have several.
+
+    Raises:
+        InvalidName: the name is not allowed.
+    """
+
+    def __init__(self, name: str = DEFAULT_HOST) -> None:
+        self._paths = HostPaths.of(name)
+        self._client = Client(name)
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Host({self.name!r})"
+
+    @property
+    def initialised(self) -> bool:
+        """Whether its base exists."""
+        return self._paths.initialised
+
+    @property
+    def running(self) -> bool:
+        """Whether its daemon and wineserver run."""
+        return self._client.running()
+
+    @property
+    def base(self) -> Path:
+        """The Wine prefix that all silos share; read-only for them."""
+        return self._paths.base
+
+    def init(self, on_progress: OnProgress | None = None) -> bool:
+        """Make the base, unless it exists.
+
+        Returns:
+            Whether it was made now.
+
+        Raises:
+            WineNotFound, WineTooOld, DiskFull, NamespaceError, OverlayError: what is missing, with the fix.
+            HostBusy: another process does the same.
+        """
+        return init_host(self.name, on_progress)
+
+    def status(self) -> HostStatus:
+        """What is known about the host; starts nothing.
+
+        Raises:
+            BaseDamaged: its record can't be read.
+        """
+        if self.initialised:
+            return _model(HostStatus, self._call("host.status"))
+        return HostStatus(
+            name=self.name,
+            running=False,
+            initialised=False,
+            wine=None,
+            base=str(self.base),
+            pid=None,
+            silos=0,
+            silos_running=0,
+            uptime_s=0.0,
+            memory_pss_bytes=0,
+        )
+
+    def start(self, on_progress: OnProgress | None = None) -> None:
+        """Start the host's daemon, wineserver and services, if they do not run.
+
+        There is no need to: whatever needs them starts them.
+
+        Raises:
+            HostNotInitialised: there is no base yet.
+            HostStartFailed, NamespaceError, BaseDamaged: what is wrong, with the fix.
+        """
+        start_daemon(self.name, on_progress)
+
+    def stop(self, *, force: bool = False) -> None:
+        """Stop the host: services, wineserver, daemon. A host that does not run is fine.
+
+        Args:
+            force: stop the silos that still run, too.
+
+        Raises:
+            HostBusy: silos run, and ``force`` was not given.
+        """
+        with contextlib.suppress(HostNotRunning, HostNotInitialised):
+            self._call("host.stop", {"force": force})
+
+    def create(
+        self,
+        name: str,
+        *,
+        windows: str | None = None,
+        address: str | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Silo:
+        """Make a silo; it is not started.
+
+        Args:
+            name: 1 to 63 letters, digits, ``_``, ``.`` and ``-``.
+            windows: the Windows version its programs see, in winecfg's words (``win10``); None: the base's.
+            address: of the form 127.A.B.C; None: a free one.
+            on_progress: told what goes on.
+
+        Raises:
+            InvalidName, InvalidAddress, UsageError: an argument is wrong.
+            SiloExists, AddressInUse: something is taken.
+            HostNotInitialised, BaseDamaged, DiskFull: the host is not as it must be.
+        """
+        params = {"name": name, "windows": windows, "address": address}
+        self._call("silo.create", params, on_progress)
+        return Silo(self, name, temporary=True)
+
+    def silo(self, name: str) -> Silo:
+        """An existing silo; that it exists is checked when it is used."""
+        return Silo(self, name)
+
+    def list(self) -> list[SiloInfo]:
+        """All silos, sorted by name; starts nothing."""
+        if not self.initialised:
+            return []
+        return [_model(SiloInfo, row) for row in self._call("silo.ls")]
+
+    def copy(self, source: str, target: str) -> int:
+        r"""Copy a file or a folder into a silo or out of it.
+
+        Args:
+            source: ``NAME:C:\path`` or a Unix path.
+            target: the other one of the two; where it is a folder, the copy lands in it.
+
+        Returns:
+            How many files were copied.
+
+        Raises:
+            InvalidPath: a path is wrong, or not exactly one of them is in a silo.
+            SiloNotFound, DiskFull, HostError: as it says.
+        """
+        sides = [side if split_copy_path(side) else str(Path(side).absolute()) for side in (source, target)]
+        return int(self._call("silo.cp", {"source": sides[0], "target": sides[1]}))
+
+    def _call(
+        self, method: str, params: Mapping[str, Any] | None = None, on_progress: OnProgress | None = None
+    ) -> Any:
+        """Ask the daemon, which is started where that makes sense."""
+        return self._client.call(method, params, on_progress)
+
+
+class Silo:
+    """A silo of a host.
+
+    As a context manager it is started, if it does not run. At the end it is stopped if it was started
+    here, and removed if :meth:`Host.create` or :meth:`clone` returned this very object.
+
+    Made by :meth:`Host.create` and :meth:`Host.silo`.
+    """
+
+    def __init__(self, host: Host, name: str, *, temporary: bool = False) -> None:
+        self.host = host
+        self.name = name
+        self._temporary = temporary
+        self._started = False
+
+    def __repr__(self) -> str:
+        return f"Silo({self.name!r}, host={self.host.name!r})"
+
+    def __enter__(self) -> Silo:
+        try:
+            if self.info().state != "running":
+                self.start()
+                self._started = True
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(SiloNotFound, SiloNotRunning):
+            if self._temporary:
+                self.remove(force=True)
+            elif self._started:
+                self.stop()
+
+    @property
+    def address(self) -> str:
+        """Its IPv4 address."""
+        address = self.info().address
+        assert address is not None, "only a silo whose record is corrupt has none, and that raised"
+        return address
+
+    def info(self) -> SiloInfo:
+        """What is known about it; starts nothing.
+
+        Raises:
+            SiloNotFound, SiloCorrupt: as it says.
+        """
+        return _model(SiloInfo, self._call("silo.inspect"))
+
+    def start(self, *, timeout: float | None = None, on_progress: OnProgress | None = None) -> SiloInfo:
+        """Start it: its files, its registry, its SCM and RpcSs; returns when those run.
+
+        Args:
+            timeout: seconds to wait for them; None: a minute.
+            on_progress: told what goes on.
+
+        Raises:
+            SiloNotFound, SiloRunning, SiloCorrupt: as it says.
+            SiloStartFailed: it did not come up; nothing of it is left running.
+            HostNotInitialised, BaseDamaged, DiskFull: the host is not as it must be.
+        """
+        return _model(SiloInfo, self._call("silo.start", on_progress, timeout_s=timeout))
+
+    def stop(self, *, timeout: float | None = None, on_progress: OnProgress | None = None) -> SiloInfo:
+        """Stop it: its services in dependency order, then what is left; its registry is saved.
+
+        Args:
+            timeout: seconds for the services to stop by themselves; None: half a minute.
+            on_progress: told what goes on.
+
+        Raises:
+            SiloNotFound, SiloNotRunning: as it says.
+        """
+        return _model(SiloInfo, self._call("silo.stop", on_progress, timeout_s=timeout))
+
+    def restart(self, *, timeout: float | None = None, on_progress: OnProgress | None = None) -> SiloInfo:
+        """Stop it if it runs, then start it; raises what :meth:`start` raises."""
+        return _model(SiloInfo, self._call("silo.restart", on_progress, timeout_s=timeout))
+
+    def remove(self, *, force: bool = False) -> None:
+        """Remove it with everything in it.
+
+        Args:
+            force: stop it first if it runs.
+
+        Raises:
+            SiloNotFound: there is none.
+            SiloRunning: it runs, and ``force`` was not given.
+        """
+        self._call("silo.rm", force=force)
+
+    def clone(self, name: str, on_progress: OnProgress | None = None) -> Silo:
+        """Make another silo that starts as a copy of this one, which must be stopped.
+
+        Files that this one has changed become a read-only layer that both share.
+
+        Raises:
+            SiloNotFound, SiloExists, SiloRunning, SiloCorrupt, DiskFull: as it says.
+        """
+        self.host._call("silo.clone", {"source": self.name, "name": name}, on_progress)
+        return Silo(self.host, name, temporary=True)
+
+    def exec(
+        self, argv: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None
+    ) -> int:
+        r"""Run a program on this process's own terminal, input and output, and wait for it.
+
+        Signals that this process gets meanwhile go to the program. Only for a process without threads,
+        from its main thread; :meth:`run` and :meth:`popen` are for all others.
+
+        Args:
+            argv: the program, by its Windows path or by a name to be found as Windows does, and arguments.
+            cwd: where it starts, as a Windows path; None: ``C:\``.
+            env: variables to set for it.
+
+        Returns:
+            Its exit code, or 128 and the number of the signal that ended it.
+
+        Raises:
+            SiloNotFound, SiloNotRunning, ProgramNotFound, ProgramError: it could not be run.
+        """
+        spec, connection = self._program(argv, cwd, env)
+        return enter.run(spec, connection)
+
+    def popen(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: Stream = process.DEVNULL,
+        stdout: Stream = process.DEVNULL,
+        stderr: Stream = process.DEVNULL,
+    ) -> Program:
+        """Start a program and return at once.
+
+        Args:
+            argv: as for :meth:`exec`.
+            cwd: as for :meth:`exec`.
+            env: as for :meth:`exec`.
+            stdin: a descriptor, a file, :data:`PIPE` or :data:`DEVNULL`.
+            stdout: the same.
+            stderr: the same, or :data:`STDOUT`.
+
+        Returns:
+            A :class:`subprocess.Popen`; signals sent to it reach the program.
+
+        Raises:
+            SiloNotFound, SiloNotRunning, ProgramNotFound, ProgramError: it could not be started.
+        """
+        spec, connection = self._program(argv, cwd, env)
+        try:
+            return enter.spawn(spec, connection, stdin, stdout, stderr)
+        finally:
+            os.close(connection)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        input: bytes = b"",  # noqa: A002 - as subprocess.run has it
+        timeout: float | None = None,
+    ) -> Completed:
+        """Run a program to its end and return its exit code and what it wrote.
+
+        Args:
+            argv: as for :meth:`exec`.
+            cwd: as for :meth:`exec`.
+            env: as for :meth:`exec`.
+            input: what it reads.
+            timeout: seconds until it is ended; None: no limit.
+
+        Raises:
+            SiloNotFound, SiloNotRunning, ProgramNotFound: it could not be run.
+            ProgramError: it did not end in time.
+        """
+        program = self.popen(
+            argv, cwd=cwd, env=env, stdin=process.PIPE, stdout=process.PIPE, stderr=process.PIPE
+        )
+        try:
+            return process.finish(program, data=input, timeout_s=timeout)
+        except HostError as error:
+            raise ProgramError(f"{argv[0]} did not end within {timeout:g} s and was ended") from error
+
+    def _program(
+        self, argv: Sequence[str], cwd: str | None, env: Mapping[str, str] | None
+    ) -> tuple[enter.ExecSpec, int]:
+        """What to run, and a connection to the wineserver for it."""
+        params = {"name": self.name, "argv": list(argv), "cwd": cwd, "env": dict(env or {})}
+        reply, descriptors = self.host._client.call_with_fds("silo.exec", params)
+        (connection,) = descriptors
+        return enter.ExecSpec.from_reply(reply), connection
+
+    def ps(self) -> list[Process]:
+        """Its processes.
+
+        Raises:
+            SiloNotFound, SiloNotRunning: as it says.
+        """
+        return [_model(Process, row) for row in self._call("silo.ps")]
+
+    def logs(self, service: str | None = None, *, lines: int | None = None) -> str:
+        """What its programs wrote to their standard output and error.
+
+        Args:
+            service: only what this service wrote, where it has a log of its own.
+            lines: at most so many, the last ones.
+        """
+        text = str(self._call("silo.logs", service=service, lines=lines)["text"])
+        return text if not text or text.endswith("\n") else text + "\n"
+
+    def copy_in(self, source: str | Path, target: str) -> int:
+        r"""Copy a file or a folder into it; see :meth:`Host.copy`.
+
+        Args:
+            source: a Unix path.
+            target: a Windows path, ``C:\folder``.
+        """
+        return self.host.copy(str(Path(source).absolute()), f"{self.name}:{target}")
+
+    def copy_out(self, source: str, target: str | Path) -> int:
+        r"""Copy a file or a folder out of it; see :meth:`Host.copy`.
+
+        Args:
+            source: a Windows path, ``C:\folder``.
+            target: a Unix path.
+        """
+        return self.host.copy(f"{self.name}:{source}", str(Path(target).absolute()))
+
+    def services(self, *, drivers: bool = False) -> list[ServiceInfo]:
+        """Its services, sorted by name.
+
+        Args:
+            drivers: kernel and file-system drivers too, which belong to the host.
+        """
+        return [_model(ServiceInfo, row) for row in self._call("service.ls", drivers=drivers)]
+
+    def service(self, name: str) -> Service:
+        """One of its services, by its key name; that it exists is checked when it is used."""
+        return Service(self, name)
+
+    def create_service(self, name: str, binary_path: str, **options: Unpack[ServiceOptions]) -> Service:
+        """Create a service.
+
+        Args:
+            name: its key name.
+            binary_path: its command line; a program path with spaces in quotes.
+            **options: see :class:`ServiceOptions`; what is not given has the SCM's default.
+
+        Raises:
+            InvalidName, UsageError: an argument is wrong.
+            ServiceExists: the name or the display name is taken.
+        """
+        self._call("service.create", service=name, binary_path=binary_path, **options)
+        return Service(self, name)
+
+    def _call(self, method: str, on_progress: OnProgress | None = None, **params: Any) -> Any:
+        given = {key: value for key, value in params.items() if value is not None}
+        return self.host._call(method, {"name": self.name, **given}, on_progress)
+
+
+class ServiceOptions(TypedDict, total=False):
+    """What can be said about a service when it is created or configured.
+
+    Attributes:
+        display_name: its name for people.
+        start_type: ``auto``, ``demand`` or ``disabled``.
+        delayed_start: start an ``auto`` service two minutes after the others.
+        error_control: ``ignore``, ``normal``, ``severe`` or ``critical``.
+        account: a user name; Wine runs everything as one user.
+        dependencies: services that must run before it.
+        description: a sentence for people.
+    """
+
+    display_name: str
+    start_type: str
+    delayed_start: bool
+    error_control: str
+    account: str
+    dependencies: Sequence[str]
+    description: str
+
+
+class Service:
+    """A service of a running silo; made by :meth:`Silo.service`.
+
+    Every method raises SiloNotFound, SiloNotRunning and ServiceNotFound where those apply.
+    """
+
+    def __init__(self, silo: Silo, name: str) -> None:
+        self.silo = silo
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Service({self.name!r}, silo={self.silo.name!r})"
+
+    def info(self) -> ServiceInfo:
+        """Its state and its configuration."""
+        return _model(ServiceInfo, self._call("service.show"))
+
+    def start(self, args: Sequence[str] = (), *, timeout: float | None = None) -> ServiceInfo:
+        """Start it, after what it depends on, and wait until it runs.
+
+        Args:
+            args: handed to the service's main function.
+            timeout: seconds for all of it; the service's own wait hints count within it.
+
+        Raises:
+            ServiceStartFailed, ServiceDied, ServiceTimeout, ServiceError: what went wrong, with the
+                Windows code.
+        """
+        return _model(ServiceInfo, self._call("service.start", args=list(args), timeout_s=timeout))
+
+    def stop(
+        self, *, timeout: float | None = None, with_dependents: bool = False, force: bool = False
+    ) -> ServiceInfo:
+        """Stop it and wait until its process has ended, which is ended if it takes too long.
+
+        Args:
+            timeout: seconds to wait.
+            with_dependents: stop what depends on it first.
+            force: end its process also where it refuses to stop.
+
+        Raises:
+            ServiceError: it does not run, others depend on it, it refuses.
+        """
+        answer = self._call("service.stop", timeout_s=timeout, with_dependents=with_dependents, force=force)
+        return _model(ServiceInfo, answer)
+
+    def restart(
+        self, args: Sequence[str] = (), *, timeout: float | None = None, force: bool = False
+    ) -> ServiceInfo:
+        """Stop it if it runs, then start it; see :meth:`stop` and :meth:`start`."""
+        answer = self._call("service.restart", args=list(args), timeout_s=timeout, force=force)
+        return _model(ServiceInfo, answer)
+
+    def config(self, *, binary_path: str | None = None, **options: Unpack[ServiceOptions]) -> ServiceInfo:
+        """Change its configuration; what is not given stays.
+
+        Args:
+            binary_path: its command line.
+            **options: see :class:`ServiceOptions`.
+
+        Raises:
+            UsageError: an argument is wrong.
+            ServiceExists: the display name is taken.
+        """
+        return _model(ServiceInfo, self._call("service.config", binary_path=binary_path, **options))
+
+    def delete(self) -> None:
+        """Delete it; it must not run.
+
+        Raises:
+            ServiceError: it runs.
+        """
+        self._call("service.delete")
+
+    def _call(self, method: str, **params: Any) -> Any:
+        return self.silo._call(method, service=self.name, **params)
