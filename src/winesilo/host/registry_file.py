@@ -226,6 +226,8 @@ def _render_data(value: Value) -> str:
         return f"dword:{number:08x}"
     prefix = "hex:" if value.kind == REG_BINARY else f"hex({value.kind:x}):"
     pairs = [f"{byte:02x}" for byte in value.data]
+    if value.kind == REG_LINK:  # on one line, so that a path in it can be found
+        return prefix + ",".join(pairs)
     rows = [",".join(pairs[start : start + 24]) for start in range(0, len(pairs), 24)]
     return prefix + ",\\\n  ".join(rows)
 

@@ -29,14 +29,25 @@ VERSION_KEYS: Final = (
     r"Machine\System\CurrentControlSet\Control\ProductOptions",
     r"Machine\System\CurrentControlSet\Control\Windows",
 )
-
-#: Keys that every silo has privately from the start, besides its services and their ancestors: the
-#: wineserver redirects 32-bit programs at Software, and the SCM writes to Control.
-_ALWAYS_PRIVATE: Final = ("Machine\\Software", r"Machine\System\CurrentControlSet\Control", "User")
-#: Volatile, so the base's files do not name it.
-_VOLATILE_ROOT: Final = "Machine\\Hardware"
-#: Stands for the silo's number in a template; see :func:`renumber`.
-PLACEHOLDER: Final = 0
+#: Private from the start, because every silo writes below them.
+PRIVATE_KEYS: Final = (r"Machine\Software", r"Machine\System\CurrentControlSet\Control", "User")
+#: Children that the base's files don't hold because the host makes them anew at each start.
+VOLATILE_CHILDREN: Final = (("Machine", "Hardware"), (r"Machine\System", "MountedDevices"))
+VOLATILE_KEYS: Final = (
+    r"machine\hardware",
+    r"machine\system\currentcontrolset\control\servicecurrent",
+    r"user\s-1-5-21-0-0-0-1000\volatile environment",
+)
+#: Each SCM makes its own: the number of its next service control pipe is there.
+NOT_LINKED: Final = frozenset(
+    {
+        r"machine\system\currentcontrolset\control\servicecurrent",
+        r"machine\system\controlset001\control\servicecurrent",
+    }
+)
+LINK_VALUE: Final = "SymbolicLinkValue"
+#: Stands for the silo's hive in a template.
+PLACEHOLDER: Final = "winesilo-@NUMBER@"
 
 Links = list[tuple[str, str]]
 
@@ -64,7 +75,7 @@ def link_table(base: Registry) -> Links:
     r"""Every REG_LINK key: (its path, its target), both lower-case and without ``\Registry\``."""
     table: Links = []
     for key in base.links():
-        target = key.get("SymbolicLinkValue")
+        target = key.get(LINK_VALUE)
         if target is None:
             continue
         root, _, path = target.as_text().lower().lstrip("\\").partition("\\")
@@ -92,107 +103,97 @@ def canonical(path: str, links: Iterable[tuple[str, str]]) -> str:
 
 
 class _Builder:
+    """Builds a hive out of private keys and links."""
+
     def __init__(self, base: Registry, links: Links) -> None:
         self.base = base
-        self.links = links
-        self.hive = Registry("REGISTRY\\User\\winesilo")
+        self.links = dict(links)
+        self.hive = Registry(f"REGISTRY\\User\\{PLACEHOLDER}")
         self.now = windows_time(time.time())
+        self._children = children_of(base)
 
-    def copy_up(self, path: str) -> Key:
-        """Copy a key of the base with its values, and its ancestors with theirs."""
-        parts = canonical(path, self.links).split("\\")
+    def make_private(self, path: str) -> Key:
+        """Copy a key of the base with its values, and its ancestors with theirs; link their other children."""
+        parts = canonical(path, self.links.items()).split("\\")
         key = Key("")
         for end in range(1, len(parts) + 1):
             ancestor = "\\".join(parts[:end])
-            if ancestor not in self.hive:
-                known = self.base.get(ancestor)
-                made = copy.deepcopy(known) if known is not None else Key(ancestor)
-                made.path = _spelling(self.hive, made.path, parts[:end])
-                made.modified = made.modified or self.now
-                self.hive.add(made)
-            key = self.hive.ensure(ancestor)
+            known = self.hive.get(ancestor)
+            key = self._copy(ancestor) if known is None or known.link else known
         return key
 
+    def _copy(self, path: str) -> Key:
+        source = self.base.get(path)
+        key = copy.deepcopy(source) if source is not None else Key(path)
+        place = self.hive.get(path)
+        key.path = place.path if place is not None else path
+        key.modified = key.modified or self.now
+        self.hive.add(key)
+        for name in self._children.get(path.lower(), {}).values():
+            self._link(key.path, name)
+        return key
 
-def _spelling(hive: Registry, path: str, parts: list[str]) -> str:
-    parent = hive.get("\\".join(parts[:-1])) if len(parts) > 1 else None
-    return f"{parent.path}\\{path.rpartition(chr(92))[2]}" if parent is not None else path
+    def _link(self, parent: str, name: str) -> None:
+        path = f"{parent}\\{name}"
+        if path.lower() in NOT_LINKED:
+            return
+        target = self.links.get(path.lower())
+        place = f"\\REGISTRY\\User\\{PLACEHOLDER}\\{target}" if target else f"\\REGISTRY\\{path}"
+        source = self.base.get(path)
+        key = Key(path, self.now, source.class_name if source is not None else None, link=True)
+        key.set(LINK_VALUE, Value(REG_LINK, place.encode("utf-16-le", "surrogatepass")))
+        self.hive.add(key)
+
+
+def children_of(base: Registry) -> dict[str, dict[str, str]]:
+    """Names of each key's direct children, by lower-case path; those of no value of their own included."""
+    found: dict[str, dict[str, str]] = {}
+    paths = [key.path for key in base] + [f"{parent}\\{name}" for parent, name in VOLATILE_CHILDREN]
+    for path in paths:
+        while "\\" in path:
+            path, _, name = path.rpartition("\\")
+            names = found.setdefault(path.lower(), {})
+            if name.lower() in names:
+                break
+            names[name.lower()] = name
+    return found
 
 
 def build(base: Registry, links: Links, with_version: bool = False) -> Registry:
-    r"""The hive of a new silo, for the silo number :data:`PLACEHOLDER`.
+    """The hive of a new silo; :func:`fill_in` completes its text.
 
     Args:
         base: the base's registry, from :func:`read_base`.
         links: its symbolic links, from :func:`link_table`.
-        with_version: also carry the keys that hold the Windows version.
+        with_version: also have private copies of the keys that hold the Windows version.
     """
     builder = _Builder(base, links)
-    services = canonical(SERVICES, links)
-    for path in (services, *_ALWAYS_PRIVATE):
-        builder.copy_up(path)
-    depth = services.count("\\") + 1
-    for key in list(base.below(services)):
-        if key.path.count("\\") != depth:
-            continue
-        start = masked_start(key)
+    for path in PRIVATE_KEYS:
+        builder.make_private(path)
+    services = builder.make_private(SERVICES)
+    for name in children_of(base).get(services.path.lower(), {}).values():
+        key = base.get(f"{services.path}\\{name}")
+        start = masked_start(key) if key is not None else None
         if start is not None:
-            builder.copy_up(key.path).set("Start", Value.dword(start))
+            builder.make_private(f"{services.path}\\{name}").set("Start", Value.dword(start))
     if with_version:
         for path in VERSION_KEYS:
-            builder.copy_up(path)
-    base.ensure(_VOLATILE_ROOT)
-    return _sorted(builder.hive, _child_links(builder.hive, base, dict(links)))
+            builder.make_private(path)
+    return builder.hive
 
 
-def _child_links(hive: Registry, base: Registry, links: dict[str, str]) -> list[Key]:
-    """A link for each child of a private key that is not private itself."""
-    made: dict[str, Key] = {}
-    for key in base:
-        parts = key.path.split("\\")
-        for end in range(2, len(parts) + 1):
-            path = "\\".join(parts[:end])
-            if path in hive or path.lower() in made:
-                continue
-            if "\\".join(parts[: end - 1]) not in hive:
-                break
-            made[path.lower()] = link_key(path, links.get(path.lower()), base.get(path))
-    return list(made.values())
+def fill_in(text: bytes, silo_id: int) -> bytes:
+    """The text of a hive built by :func:`build`, for one silo: its number put in where links lead into the hive."""
+    name = f"winesilo-{silo_id}"
+    raw = {word: ",".join(f"{byte:02x}" for byte in word.encode("utf-16-le")) for word in (PLACEHOLDER, name)}
+    return text.replace(raw[PLACEHOLDER].encode(), raw[name].encode()).replace(
+        PLACEHOLDER.encode(), name.encode()
+    )
 
 
-def link_key(path: str, mapped: str | None, base: Key | None) -> Key:
-    r"""A link to the base's key at ``path`` or, if the base has a link there itself, to where that leads in the silo.
-
-    Args:
-        path: logical path without ``\Registry\``.
-        mapped: the target of the base's own link there, a logical path.
-        base: the base's key, for its time and class.
-    """
-    target = rf"\Registry\User\winesilo-{PLACEHOLDER}\{mapped}" if mapped else rf"\Registry\{path}"
-    key = Key(path, link=True)
-    if base is not None:
-        key.modified, key.class_name = base.modified, base.class_name
-    key.set("SymbolicLinkValue", Value(REG_LINK, target.encode("utf-16-le", "surrogatepass")))
-    return key
-
-
-def _sorted(hive: Registry, extra: list[Key]) -> Registry:
-    """All keys in the wineserver's order; it takes the first one for a hint of the hive's root."""
-    result = Registry(hive.relative_to, hive.arch)
-    for key in sorted([*hive, *extra], key=lambda key: key.path.lower().split("\\")):
-        result.add(key)
-    return result
-
-
-def renumber(hive: Registry, old: int, new: int) -> None:
-    """Make the links of silo ``old``'s hive that lead into that hive itself lead into ``new``'s."""
-    prefix = rf"\Registry\User\winesilo-{old}" + "\\"
-    for key in hive.links():
-        value = key.get("SymbolicLinkValue")
-        target = value.as_text() if value else ""
-        if target.lower().startswith(prefix.lower()):
-            moved = rf"\Registry\User\winesilo-{new}" + "\\" + target[len(prefix) :]
-            key.set("SymbolicLinkValue", Value(REG_LINK, moved.encode("utf-16-le", "surrogatepass")))
+def volatile_keys(links: Links) -> list[str]:
+    """Keys whose private copies must not be saved (lower-case, without ``\\Registry\\``), links followed."""
+    return sorted({canonical(path, links).lower() for path in VOLATILE_KEYS} | set(VOLATILE_KEYS))
 
 
 def windows_time(seconds: float) -> int:

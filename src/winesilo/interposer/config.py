@@ -5,7 +5,6 @@ sparse file that every process of the silo maps:
 
     0       8 bytes  magic "WSILO\0\0\1"
     16      u64      registry writes so far (the daemon saves the hive when it moved)
-    24      u32      generation, u32 state of the index of private keys
     32768   65536 entries of 16 bytes, at index (Windows pid >> 2) & 0xffff:
             u32 Windows pid, u32 Unix pid, u64 creation time
 
@@ -69,18 +68,18 @@ class Config:
         silo_id: the silo's number.
         address: its IPv4 address.
         shared: path of shared.mem.
-        hive: path of the registry hive.
         loaders: the only Unix programs a silo's process may exec.
         links: symbolic links of the base's registry (lower-case logical paths).
+        volatile: registry keys whose private copies must not be saved (lower-case logical paths).
         trace: write one line per redirected call to this file.
     """
 
     silo_id: int
     address: str
     shared: Path
-    hive: Path
     loaders: Sequence[Path]
     links: Sequence[tuple[str, str]] = ()
+    volatile: Sequence[str] = ()
     trace: Path | None = None
 
     def render(self) -> str:
@@ -95,9 +94,9 @@ class Config:
             ("address", self.address),
             ("twin", twin_address(self.address)),
             ("shared", str(self.shared)),
-            ("hive", str(self.hive)),
             *(("loader", str(path)) for path in self.loaders),
             *(("link", source, target) for source, target in self.links),
+            *(("volatile", path) for path in self.volatile),
         ]
         if self.trace is not None:
             rows.append(("trace", str(self.trace)))

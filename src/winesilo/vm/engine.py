@@ -26,7 +26,7 @@ from winesilo.errors import (
     SiloRunning,
     WinesiloError,
 )
-from winesilo.host import registry_file
+from winesilo.host import registry_file, template
 from winesilo.host.base import check_base
 from winesilo.host.files import os_errors, require_space
 from winesilo.host.runtime import HostRuntime
@@ -136,18 +136,18 @@ class Engine:
             with os_errors(f"create silo {name!r}"):
                 number = self.store.next_id()
             record = new_record(name, number, self.store.choose_address(address, number), version, [])
-            self.store.create(record, self._first_hive(version))
+            self.store.create(record, self._first_hive(number, version))
         self._failures.pop(name, None)
         return self.view(name)
 
-    def _first_hive(self, version: str | None) -> bytes:
+    def _first_hive(self, number: int, version: str | None) -> bytes:
         paths = self.runtime.paths
         with os_errors("read the registry template"):
             if version is None:
-                return seal(paths.hive_template.read_bytes())
+                return seal(template.fill_in(paths.hive_template.read_bytes(), number))
             hive = registry_file.read(paths.version_template)
         winver.apply(hive, version)
-        return seal(registry_file.render(hive).encode())
+        return seal(template.fill_in(registry_file.render(hive).encode(), number))
 
     def start(self, name: str, timeout_s: float, check: Check) -> dict[str, Any]:
         """Boot a silo; undone if ``check`` raises.

@@ -23,6 +23,7 @@ from winesilo.host.agent import Agent
 from winesilo.host.files import os_errors
 from winesilo.host.process import Process
 from winesilo.host.runtime import HostRuntime, SiloProcess
+from winesilo.host.template import volatile_keys
 from winesilo.interposer.config import Config, SharedMemory
 from winesilo.services.control import ServiceControl
 from winesilo.vm import processes
@@ -158,9 +159,9 @@ class Instance:
             silo_id=self.record.id,
             address=self.record.address,
             shared=self._directory / "shared.mem",
-            hive=self.place.hive,
             loaders=self._runtime.wine.executables(),
             links=self._runtime.info.links,
+            volatile=volatile_keys(self._runtime.info.links),
             trace=trace,
         )
 
