@@ -30,7 +30,12 @@ VERSION_KEYS: Final = (
     r"Machine\System\CurrentControlSet\Control\Windows",
 )
 #: Private from the start, because every silo writes below them.
-PRIVATE_KEYS: Final = (r"Machine\Software", r"Machine\System\CurrentControlSet\Control", "User")
+PRIVATE_KEYS: Final = (
+    r"Machine\Software",
+    r"Machine\System\CurrentControlSet\Control",
+    r"Machine\System\CurrentControlSet\Enum",
+    "User",
+)
 #: Children that the base's files don't hold because the host makes them anew at each start.
 VOLATILE_CHILDREN: Final = (("Machine", "Hardware"), (r"Machine\System", "MountedDevices"))
 VOLATILE_KEYS: Final = (
@@ -38,12 +43,12 @@ VOLATILE_KEYS: Final = (
     r"machine\system\currentcontrolset\control\servicecurrent",
     r"user\s-1-5-21-0-0-0-1000\volatile environment",
 )
-#: Each SCM makes its own: the number of its next service control pipe is there.
+#: Left out of every silo, below the current control set: each SCM makes its own ServiceCurrent (the
+#: number of its next service control pipe), and would start the drivers of the devices below Root.
 NOT_LINKED: Final = frozenset(
-    {
-        r"machine\system\currentcontrolset\control\servicecurrent",
-        r"machine\system\controlset001\control\servicecurrent",
-    }
+    f"machine\\system\\{control_set}\\{name}"
+    for control_set in ("currentcontrolset", "controlset001")
+    for name in (r"control\servicecurrent", r"enum\root")
 )
 LINK_VALUE: Final = "SymbolicLinkValue"
 #: Stands for the silo's hive in a template.
