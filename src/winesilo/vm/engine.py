@@ -35,7 +35,7 @@ from winesilo.vm import copying, guestpath, views, winver
 from winesilo.vm.instance import Instance
 from winesilo.vm.overlay import mounted, overlay_of
 from winesilo.vm.processes import pss_bytes
-from winesilo.vm.registry import Saver, check_hive, seal
+from winesilo.vm.registry import Saver, check_hive, renumbered, seal
 from winesilo.vm.store import Record, Store, new_record
 from winesilo.vm.watcher import Watcher
 
@@ -264,7 +264,7 @@ class Engine:
             record = self.store.freeze(record)
             with os_errors(f"clone silo {source!r}"):
                 number = self.store.next_id()
-                content = hive.read_bytes()
+                content = renumbered(hive.read_bytes(), hive, record.id, number)
             address = self.store.choose_address(None, number)
             self.store.create(new_record(name, number, address, record.windows, record.layers), content)
         return self.view(name)
