@@ -96,7 +96,7 @@ class InvalidAddress(UsageError):
 
 
 class InvalidPath(UsageError):
-    """A path that is not ``NAME:C:\\...`` or not absolute."""
+    r"""A path that is not ``NAME:C:\...`` or not absolute."""
 
 
 class HostError(WinesiloError):

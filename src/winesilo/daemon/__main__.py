@@ -63,7 +63,8 @@ def log_file() -> IO[Any]:
 
 def report(message: dict[str, Any]) -> None:
     """Tell the starter, and close the line to it."""
-    print(json.dumps(message), flush=True)
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)

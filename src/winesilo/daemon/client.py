@@ -11,6 +11,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from winesilo.daemon.protocol import Channel, address_of
@@ -35,9 +36,7 @@ START_TIMEOUT_S: Final = 30.0
 _STOP_TIMEOUT_S: Final = 30.0
 _RETRY_S: Final = 0.02
 #: Methods that start the daemon if it does not run.
-STARTING: Final = frozenset(
-    {"silo.create", "silo.start", "silo.restart", "silo.rm", "silo.clone", "silo.cp"}
-)
+STARTING: Final = frozenset({"silo.create", "silo.start", "silo.restart", "silo.rm", "silo.clone", "silo.cp"})
 
 
 class Client:
@@ -102,7 +101,7 @@ class Client:
     ) -> tuple[Any, list[int]]:
         with self._connected() as channel:
             pid = peer_pid(channel.socket)
-            with _process_end(pid) if method == "host.stop" else contextlib.nullcontext() as ended:
+            with _namespace_end(pid) if method == "host.stop" else contextlib.nullcontext() as ended:
                 try:
                     channel.send({"method": method, "params": params})
                     result = self._result(channel, on_progress)
@@ -230,7 +229,9 @@ def _spawn_daemon(paths: HostPaths) -> None:
         child.kill()
         child.wait()
         tail = views.tail(paths.daemon_log, 5)
-        raise HostStartFailed(f"the host's daemon did not start: {tail or 'no message'}", f"see {paths.daemon_log}")
+        raise HostStartFailed(
+            f"the host's daemon did not start: {tail or 'no message'}", f"see {paths.daemon_log}"
+        )
     message = json.loads(line)
     child.wait()
     if "error" in message:
@@ -257,14 +258,24 @@ def peer_pid(connection: socket.socket) -> int:
 
 
 @contextlib.contextmanager
-def _process_end(pid: int) -> Iterator[Callable[[], None]]:
-    """Watch a process from now on; the yielded function waits for its end."""
+def _namespace_end(pid: int) -> Iterator[Callable[[], None]]:
+    """Watch the daemon's pid namespace from now on; the yielded function waits until it is empty.
+
+    The daemon's parent is the namespace's first process, which ends last.
+    """
+    descriptor = -1
     try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        yield lambda: None
-        return
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("PPid:"):
+                descriptor = os.pidfd_open(int(line.split()[1]))
+    except OSError:
+        pass  # it has ended already
     try:
-        yield lambda: (select.select([descriptor], [], [], _STOP_TIMEOUT_S), None)[1]
+        yield lambda: None if descriptor < 0 else _wait_readable(descriptor)
     finally:
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _wait_readable(descriptor: int) -> None:
+    select.select([descriptor], [], [], _STOP_TIMEOUT_S)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from winesilo.daemon.params import Params
 from winesilo.errors import Cancelled, UsageError
-from winesilo.services.control import DEFAULT_START_S, DEFAULT_STOP_S
+from winesilo.services.control import DEFAULT_START_S, DEFAULT_STOP_S, ServiceControl
 from winesilo.vm.engine import START_TIMEOUT_S, STOP_TIMEOUT_S, Engine
 from winesilo.vm.processes import pss_bytes
 
@@ -53,7 +53,7 @@ Method = Callable[[Request], Any]
 def host_status(request: Request) -> dict[str, Any]:
     """The host: version, base, silos, memory."""
     runtime = request.engine.runtime
-    silos = request.engine.list()
+    silos = request.engine.list_all()
     return {
         "name": runtime.paths.name,
         "initialised": True,
@@ -121,7 +121,7 @@ def silo_clone(request: Request) -> dict[str, Any]:
 
 def silo_ls(request: Request) -> list[dict[str, Any]]:
     """All silos."""
-    return request.engine.list()
+    return request.engine.list_all()
 
 
 def silo_inspect(request: Request) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def service_delete(request: Request) -> None:
 
 
 @contextlib.contextmanager
-def _service(request: Request) -> Iterator[tuple[Any, str]]:
+def _service(request: Request) -> Iterator[tuple[ServiceControl, str]]:
     with request.engine.services(request.params.text("name")) as control:
         yield control, request.params.text("service")
 
@@ -258,4 +258,3 @@ METHODS: Final[dict[str, Method]] = {
     "service.config": service_config,
     "service.delete": service_delete,
 }
-

@@ -44,7 +44,8 @@ class Channel:
         if fds:
             sent = socket.send_fds(self.socket, [data], list(fds))
             data = data[sent:]
-        self.socket.sendall(data)
+        if data:
+            self.socket.sendall(data)
 
     def receive(self) -> dict[str, Any] | None:
         """The next message; None when the other end closed.

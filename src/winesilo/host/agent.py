@@ -302,11 +302,12 @@ def parse_processes(reply: bytes) -> list[WindowsProcess]:
     while offset < len(reply):
         if offset + record.size > len(reply):
             raise AgentError("the agent's process list is cut off")
-        fields = record.unpack_from(reply, offset)
+        pid, ppid, threads, created, cpu, working_set = record.unpack_from(reply, offset)
         offset += record.size
         end = reply.find(b"\0", offset)
         if end < 0:
             raise AgentError("the agent's process list is cut off")
-        rows.append(WindowsProcess(*fields, reply[offset:end].decode("utf-8", "replace")))
+        name = reply[offset:end].decode("utf-8", "replace")
+        rows.append(WindowsProcess(pid, ppid, threads, created, cpu, working_set, name))
         offset = end + 1
     return rows

@@ -98,7 +98,11 @@ def check_base(paths: HostPaths) -> None:
     Raises:
         BaseDamaged: naming what is missing.
     """
-    for needed in (paths.base / "system.reg", paths.base / "drive_c" / "windows" / "system32", paths.hive_template):
+    for needed in (
+        paths.base / "system.reg",
+        paths.base / "drive_c" / "windows" / "system32",
+        paths.hive_template,
+    ):
         if not needed.exists():
             raise BaseDamaged(
                 f"the base of host {paths.name!r} was changed underneath: {needed} is missing",
@@ -152,7 +156,7 @@ def init_host(host_name: str, on_progress: OnProgress | None = None) -> bool:
     wine.find()
     require_space(data_root(), SPACE_NEEDED, "the base prefix")
     with os_errors("make the host's base"), lock(paths):
-        if paths.initialised:
+        if paths.host_json.is_file():  # another process was faster
             return False
         remove_tree(paths.base_partial)
         remove_tree(paths.base)
@@ -202,5 +206,3 @@ def _message(line: bytes) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise ProtocolError(f"the base worker wrote {line[:80]!r}")
     return message
-
-

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
@@ -93,14 +92,14 @@ def boot(installation: wine.Wine, prefix: Path, option: str, on_progress: OnProg
         try:
             code = child.wait(_REPORT_EVERY_S)
             break
-        except subprocess.TimeoutExpired:
+        except process.TimeoutExpired:
             waited += _REPORT_EVERY_S
         if waited > WINEBOOT_TIMEOUT_S:
             child.kill()
             child.wait()
             raise HostError(f"wineboot did not end within {WINEBOOT_TIMEOUT_S:g} s")
         on_progress("creating the base prefix", min(0.9, 0.9 * _count(prefix) / _USUAL_FILES))
-    if code != 0 or not (prefix / "system.reg").exists() and not (prefix / "drive_c/windows/system32").exists():
+    if code != 0 or not (prefix / "drive_c" / "windows" / "system32").exists():
         raise HostError(f"wineboot failed (exit code {code})", "run with WINEDEBUG=err+all to see why")
 
 

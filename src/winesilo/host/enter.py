@@ -106,7 +106,9 @@ def spawn(
     Args:
         spec: what to run.
         server_fd: connection to the wineserver; stays the caller's, who may close it at once.
-        stdin, stdout, stderr: as for :func:`winesilo.host.process.spawn`; None is ours.
+        stdin: as for :func:`winesilo.host.process.spawn`; None is ours.
+        stdout: the same.
+        stderr: the same.
 
     Returns:
         The process in the middle: it ends with the program's exit code and forwards signals.
@@ -177,7 +179,7 @@ def _exec(spec: ExecSpec, server_fd: int, error_fd: int, mask: Iterable[int]) ->
         os.set_inheritable(server_fd, True)
         os.chdir(spec.cwd)
         env = {**spec.env, "WINESERVERSOCKET": str(server_fd)}
-        os.execve(spec.argv[0], spec.argv, env)
+        os.execve(spec.argv[0], spec.argv, env)  # noqa: S606 - no shell is wanted
     except OSError as error:
         _complain(error_fd, f"cannot run {spec.argv[1]}: {error.strerror}")
     finally:
@@ -214,7 +216,7 @@ def main(argv: list[str]) -> int:
     try:
         return run(spec, server_fd)
     except WinesiloError as error:
-        print(f"silo: {error.message}", file=sys.stderr)
+        sys.stderr.write(f"silo: {error.message}\n")
         return EXIT_NOT_RUN
 
 

@@ -64,13 +64,12 @@ def run_as_init(main: Callable[[], int]) -> NoReturn:
     """
     code = 1
     try:
-        proc = ns.Mount("proc", Path("/proc"), "proc", ns.MS_NOSUID | ns.MS_NODEV | ns.MS_NOEXEC, hint=_PROC_HINT)
+        proc = ns.Mount(
+            "proc", Path("/proc"), "proc", ns.MS_NOSUID | ns.MS_NODEV | ns.MS_NOEXEC, hint=_PROC_HINT
+        )
         proc.execute()
         child = os.fork()
-        if child == 0:
-            code = main()
-        else:
-            code = _reap(child)
+        code = main() if child == 0 else _reap(child)
     except Exception:
         log.exception("the namespace's main process failed")
     finally:

@@ -6,7 +6,6 @@ import enum
 import logging
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -54,7 +53,7 @@ class Overlay:
     method: Method
 
     def options(self, lower: Sequence[str] | None = None) -> str:
-        """The option string (``:``, ``,`` and ``\\`` in paths are escaped)."""
+        r"""The option string (``:``, ``,`` and ``\`` in paths are escaped)."""
         layers = [_escape(str(path), colon=True) for path in self.lower] if lower is None else lower
         upper, work = _escape(str(self.upper)), _escape(str(self.work))
         text = f"lowerdir={':'.join(layers)},upperdir={upper},workdir={work}"
@@ -109,7 +108,7 @@ class Overlay:
         while not ns.is_mounted(self.target):
             try:
                 child.wait(0.005)
-            except subprocess.TimeoutExpired:
+            except process.TimeoutExpired:
                 if time.monotonic() < deadline:
                     continue
                 child.kill()

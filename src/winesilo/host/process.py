@@ -32,6 +32,8 @@ END_GRACE_S: Final = 2.0
 Stream = int | IO[Any] | None
 #: A started program; the standard class, so that callers can wait, poll and communicate.
 Process = subprocess.Popen
+#: Raised by ``Process.wait`` and ``communicate`` with a time-out.
+TimeoutExpired = subprocess.TimeoutExpired
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,9 @@ def spawn(
         argv: program (an absolute path, or searched in PATH) and arguments.
         env: its whole environment; None hands ours on.
         cwd: its working directory.
-        stdin, stdout, stderr: descriptors or files; /dev/null unless given.
+        stdin: descriptor or file; /dev/null unless given.
+        stdout: the same.
+        stderr: the same.
         pass_fds: further descriptors it inherits.
         new_session: make it the leader of a session of its own.
 

@@ -152,18 +152,19 @@ def parse(text: str) -> Registry:
         raise RegistrySyntaxError("not a Wine registry file: the first line is wrong", line=1)
     registry = Registry(arch=None)
     key: Key | None = None
-    numbers = iter(range(1, len(lines)))
-    for number in numbers:
-        line = lines[number].strip()
+    next_line = 1
+    while next_line < len(lines):
+        number, line = next_line, lines[next_line].strip()
+        next_line += 1
         if not line:
             continue
         first = line[0]
         if first == "[":
             key = registry.add(_parse_key(line, number))
         elif first in '"@':
-            while line.endswith("\\") and number + 1 < len(lines):
-                number = next(numbers)
-                line = line[:-1] + lines[number].strip()
+            while line.endswith("\\") and next_line < len(lines):
+                line = line[:-1] + lines[next_line].strip()
+                next_line += 1
             if key is None:
                 raise RegistrySyntaxError(f"line {number + 1}: a value without a key", line=number + 1)
             name, value = _parse_value(line, number)

@@ -118,7 +118,7 @@ class _Builder:
         self._children = children_of(base)
 
     def make_private(self, path: str) -> Key:
-        """Copy a key of the base with its values, and its ancestors with theirs; link their other children."""
+        """Copy a key of the base with its values, and its ancestors; link their other children."""
         parts = canonical(path, self.links.items()).split("\\")
         key = Key("")
         for end in range(1, len(parts) + 1):
@@ -155,9 +155,10 @@ def children_of(base: Registry) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     paths = [key.path for key in base] + [f"{parent}\\{name}" for parent, name in VOLATILE_CHILDREN]
     for path in paths:
-        while "\\" in path:
-            path, _, name = path.rpartition("\\")
-            names = found.setdefault(path.lower(), {})
+        parent = path
+        while "\\" in parent:
+            parent, _, name = parent.rpartition("\\")
+            names = found.setdefault(parent.lower(), {})
             if name.lower() in names:
                 break
             names[name.lower()] = name
@@ -188,7 +189,7 @@ def build(base: Registry, links: Links, with_version: bool = False) -> Registry:
 
 
 def fill_in(text: bytes, silo_id: int) -> bytes:
-    """The text of a hive built by :func:`build`, for one silo: its number put in where links lead into the hive."""
+    """The text of a hive built by :func:`build`, with a silo's number put into links to the hive itself."""
     name = f"winesilo-{silo_id}"
     raw = {word: ",".join(f"{byte:02x}" for byte in word.encode("utf-16-le")) for word in (PLACEHOLDER, name)}
     return text.replace(raw[PLACEHOLDER].encode(), raw[name].encode()).replace(
@@ -197,7 +198,7 @@ def fill_in(text: bytes, silo_id: int) -> bytes:
 
 
 def volatile_keys(links: Links) -> list[str]:
-    """Keys whose private copies must not be saved (lower-case, without ``\\Registry\\``), links followed."""
+    r"""Keys whose private copies must not be saved (lower-case, without ``\Registry\``), links followed."""
     return sorted({canonical(path, links).lower() for path in VOLATILE_KEYS} | set(VOLATILE_KEYS))
 
 

@@ -26,7 +26,16 @@ _DIRECTORIES: Final = (
     "/usr/local/bin",
 )
 _INSTALL_HINT: Final = "install it: apt-get install wine64 (Debian, Ubuntu) or dnf install wine-core (Fedora)"
-_KEPT_VARIABLES: Final = ("PATH", "LANG", "LANGUAGE", "TZ", "USER", "LOGNAME", "WINEDLLPATH", "LD_LIBRARY_PATH")
+_KEPT_VARIABLES: Final = (
+    "PATH",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "USER",
+    "LOGNAME",
+    "WINEDLLPATH",
+    "LD_LIBRARY_PATH",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,7 @@ def _candidates() -> Iterator[Path]:
         found = [Path(override)]
     else:
         found = [Path(folder) / name for folder in _DIRECTORIES for name in ("wine64", "wine")]
-        found += [Path(path) for name in ("wine64", "wine") if (path := shutil.which(name))]
+        found += [Path(place) for name in ("wine64", "wine") if (place := shutil.which(name))]
     seen: set[Path] = set()
     for path in found:
         real = Path(os.path.realpath(path))

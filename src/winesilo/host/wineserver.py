@@ -7,10 +7,9 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import time
-from pathlib import Path
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any, Final
 
 from winesilo.errors import HostStartFailed
@@ -99,7 +98,7 @@ class WineServer:
             if self.process.poll() is not None:
                 break
             self.process.send_signal(number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            with contextlib.suppress(process.TimeoutExpired):
                 self.process.wait(STOP_TIMEOUT_S)
         self.process.wait()
         self._remove_directory()

@@ -162,9 +162,7 @@ class Engine:
             require_space(self.runtime.paths.data, _MIN_FREE, f"starting silo {name!r}")
             self._wait_ready(check)
             began = time.monotonic()
-            instance = Instance(
-                self.runtime, self.store, record, self._saver, self._watcher, self._scm_died
-            )
+            instance = Instance(self.runtime, self.store, record, self._saver, self._watcher, self._scm_died)
             self._states[name] = "starting"
             self._instances[name] = instance
             try:
@@ -240,7 +238,9 @@ class Engine:
             if name in self._instances:
                 if not force:
                     raise SiloRunning(
-                        f"the silo {name!r} is running", f"run: silo stop {name}, or: silo rm -f {name}", name=name
+                        f"the silo {name!r} is running",
+                        f"run: silo stop {name}, or: silo rm -f {name}",
+                        name=name,
                     )
                 self._stop(name, STOP_TIMEOUT_S)
             with self._create_lock:
@@ -284,7 +284,9 @@ class Engine:
             HostBusy: naming those that do.
         """
         if names := sorted(self._instances):
-            raise HostBusy(f"silos are running: {', '.join(names)}", "stop them first, or: silo host stop --force")
+            raise HostBusy(
+                f"silos are running: {', '.join(names)}", "stop them first, or: silo host stop --force"
+            )
 
     # -- look ---------------------------------------------------------------------------------
 
@@ -308,7 +310,7 @@ class Engine:
             shown["memory_pss_bytes"] = sum(pss_bytes(pid) for pid in pids)
         return shown
 
-    def list(self) -> list[dict[str, Any]]:
+    def list_all(self) -> list[dict[str, Any]]:
         """All silos; those whose record can't be read are shown as failed, with the reason."""
         return [
             self._view(entry) if isinstance(entry, Record) else views.corrupt(entry)
@@ -345,12 +347,12 @@ class Engine:
     def exec_spec(
         self, name: str, argv: list[str], cwd: str | None, env: dict[str, str]
     ) -> tuple[dict[str, Any], Any]:
-        """How to run a program in a silo: the client forks, joins our namespaces and execs it.
+        r"""How to run a program in a silo: the client forks, joins our namespaces and execs it.
 
         Args:
             name: a running silo.
             argv: program and arguments.
-            cwd: working directory in the silo; None for ``C:\\``.
+            cwd: working directory in the silo; None for ``C:\``.
             env: additional environment variables.
 
         Returns:
@@ -399,7 +401,8 @@ class Engine:
                 with self._root(from_silo[0], check) as root:
                     return copying.copy_out(root, from_silo[1], _absolute(target), check)
         raise InvalidPath(
-            "exactly one side must be in a silo", r"silo cp FILE NAME:C:\folder, or: silo cp NAME:C:\file FOLDER"
+            "exactly one side must be in a silo",
+            r"silo cp FILE NAME:C:\folder, or: silo cp NAME:C:\file FOLDER",
         )
 
     @contextlib.contextmanager

@@ -114,7 +114,9 @@ def find_program(root: Path, program: str, cwd: str) -> str:
             if path.is_file():
                 return from_unix(root, path)
     raise ProgramNotFound(
-        f"there is no program {program!r} in the silo", r"give its full path, like C:\folder\program.exe", path=program
+        f"there is no program {program!r} in the silo",
+        r"give its full path, like C:\folder\program.exe",
+        path=program,
     )
 
 

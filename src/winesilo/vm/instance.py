@@ -27,10 +27,10 @@ from winesilo.host.template import volatile_keys
 from winesilo.interposer.config import Config, SharedMemory
 from winesilo.services.control import ServiceControl
 from winesilo.vm import processes
-from winesilo.vm.views import tail
 from winesilo.vm.overlay import overlay_of
 from winesilo.vm.registry import Hive, Saver, check_hive
 from winesilo.vm.store import Record, Store
+from winesilo.vm.views import tail
 from winesilo.vm.watcher import READABLE, Watcher
 
 log = logging.getLogger(__name__)
@@ -291,4 +291,3 @@ def _quietly(doing: str, action: Callable[[], object]) -> None:
         action()
     except (WinesiloError, OSError) as error:
         log.error("could not %s: %s", doing, error)
-

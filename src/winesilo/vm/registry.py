@@ -91,7 +91,8 @@ def renumbered(sealed: bytes, path: Path, old: int, new: int) -> bytes:
     Args:
         sealed: the hive of silo ``old``.
         path: where it came from, for errors.
-        old, new: the silos' numbers.
+        old: the number of the silo it was of.
+        new: the number of the silo it is for.
 
     Raises:
         SiloCorrupt: the hive is damaged.
@@ -102,7 +103,10 @@ def renumbered(sealed: bytes, path: Path, old: int, new: int) -> bytes:
         value = key.get(template.LINK_VALUE)
         if value is not None and value.as_text().lower().startswith(prefix):
             target = replacement + value.as_text()[len(prefix) :]
-            key.set(template.LINK_VALUE, registry_file.Value(value.kind, target.encode("utf-16-le", "surrogatepass")))
+            key.set(
+                template.LINK_VALUE,
+                registry_file.Value(value.kind, target.encode("utf-16-le", "surrogatepass")),
+            )
     return seal(registry_file.render(hive).encode())
 
 

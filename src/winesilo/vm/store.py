@@ -235,7 +235,9 @@ class Store:
         """
         with os_errors(f"create silo {record.name!r}"):
             if self.exists(record.name):
-                raise SiloExists(f"the silo {record.name!r} exists already", f"see: silo inspect {record.name}")
+                raise SiloExists(
+                    f"the silo {record.name!r} exists already", f"see: silo inspect {record.name}"
+                )
             self.paths.silos.mkdir(parents=True, exist_ok=True)
             temporary = Path(tempfile.mkdtemp(prefix=f"{_NEW}{record.name}-", dir=self.paths.silos))
             try:
@@ -403,7 +405,8 @@ def check_address(address: object) -> str:
     octets = parsed.packed
     if octets[0] != 127 or not 1 <= octets[1] <= 127 or octets[3] in (0, 255):
         raise InvalidAddress(
-            f"{address!r} is not an address for a silo", "use 127.A.B.C with A from 1 to 127 and C from 1 to 254"
+            f"{address!r} is not an address for a silo",
+            "use 127.A.B.C with A from 1 to 127 and C from 1 to 254",
         )
     return str(parsed)
 
@@ -418,4 +421,3 @@ def addresses(paths: HostPaths, silo_id: int) -> Iterator[str]:
     for step in range(256 * 254):
         number = (silo_id - 1 + step) % (256 * 254)
         yield f"127.{second}.{number // 254}.{number % 254 + 1}"
-

@@ -48,7 +48,9 @@ def check_version(name: object) -> str:
         UsageError: listing those that are.
     """
     if not isinstance(name, str) or name.lower() not in VERSIONS:
-        raise UsageError(f"{name!r} is not a Windows version winesilo knows", f"one of: {', '.join(VERSIONS)}")
+        raise UsageError(
+            f"{name!r} is not a Windows version winesilo knows", f"one of: {', '.join(VERSIONS)}"
+        )
     return name.lower()
 
 
