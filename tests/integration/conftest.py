@@ -79,7 +79,7 @@ def new_silo(host: Host) -> Iterator[Callable[..., TemporarySilo]]:
 @pytest.fixture(scope="session")
 def guest() -> Callable[[str], Path]:
     """Finds a Windows test program by its name, without ``.exe``."""
-    folder = Path(__file__).resolve().parent.parent / "guest"
+    folder = Path(__file__).resolve().parent.parent / "guest" / "build"
 
     def find(name: str) -> Path:
         program = folder / f"{name}.exe"

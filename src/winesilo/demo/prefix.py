@@ -17,6 +17,7 @@ from winesilo.host.wineserver import WineServer
 
 CREATE_DEADLINE_S: Final = 300.0
 COMMAND_DEADLINE_S: Final = 60.0
+END_GRACE_S: Final = 1.0
 RUNNING: Final = "4  RUNNING"
 
 
@@ -63,9 +64,8 @@ class PlainPrefix:
         """Start it, up to the state in which a silo counts as started."""
         begin = time.monotonic()
         self._server = WineServer(self._wine, self._prefix)
-        while not self.is_running("RpcSs"):
-            if time.monotonic() - begin > COMMAND_DEADLINE_S:
-                raise DemoError("the RpcSs of the Wine prefix made for comparison did not start")
+        if not self.is_running("RpcSs"):  # a prefix starts it when it is first needed
+            self.run(["net", "start", "RpcSs"])
         self.boot_s = time.monotonic() - begin
 
     def run(self, argv: Sequence[str], timeout_s: float = COMMAND_DEADLINE_S) -> str:
@@ -81,16 +81,26 @@ class PlainPrefix:
         Raises:
             DemoError: it failed.
         """
-        done = process.run(
-            [str(self._wine.loader), *argv],
-            env=wine.environment(self._prefix),
-            cwd=self._folder,
-            timeout_s=timeout_s,
-        )
-        if done.returncode != 0:
+        # A file, not a pipe: the system's own processes inherit it, and would keep a pipe open for ever.
+        with tempfile.TemporaryFile(dir=self._folder) as output:
+            program = process.spawn(
+                [str(self._wine.loader), *argv],
+                env=wine.environment(self._prefix),
+                cwd=self._folder,
+                stdout=output,
+                stderr=output,
+            )
+            try:
+                late = process.wait_gone([program.pid], timeout_s)
+            finally:
+                code = process.end(program, END_GRACE_S)
+            output.seek(0)
+            text = output.read().decode("utf-8", "replace").replace("\r\n", "\n")
+        if code != 0 or late:
             words = " ".join(argv)
-            raise DemoError(f"'{words}' failed in the Wine prefix made for comparison: {done.stderr.strip()}")
-        return done.stdout
+            why = f"did not end within {timeout_s:g} s" if late else f"failed ({code})"
+            raise DemoError(f"'{words}' {why} in the Wine prefix made for comparison: {text.strip()}")
+        return text
 
     def running_services(self) -> int:
         """How many of its services run."""
