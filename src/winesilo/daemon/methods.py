@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from winesilo.daemon.params import Params
 from winesilo.errors import Cancelled, UsageError
 from winesilo.services.control import DEFAULT_START_S, DEFAULT_STOP_S, ServiceControl
 from winesilo.vm.engine import START_TIMEOUT_S, STOP_TIMEOUT_S, Engine
-from winesilo.vm.processes import pss_bytes
+from winesilo.vm.processes import host_pids, pss_bytes
 
 
 @dataclass(slots=True)
@@ -51,7 +50,7 @@ Method = Callable[[Request], Any]
 
 
 def host_status(request: Request) -> dict[str, Any]:
-    """The host: version, base, silos, memory."""
+    """The host: version, base, silos, and the memory of what belongs to no silo."""
     runtime = request.engine.runtime
     silos = request.engine.list_all()
     return {
@@ -66,7 +65,7 @@ def host_status(request: Request) -> dict[str, Any]:
         "overlay": runtime.overlay_method.value,
         "user_namespace": runtime.user_namespace,
         "uptime_s": time.time() - runtime.started,
-        "memory_pss_bytes": sum(pss_bytes(int(name)) for name in os.listdir("/proc") if name.isdigit()),
+        "memory_pss_bytes": sum(pss_bytes(pid) for pid in host_pids()),
     }
 
 

@@ -19,8 +19,8 @@ from winesilo.daemon.protocol import Channel, address_of
 from winesilo.errors import Cancelled, DaemonError, ProtocolError, UsageError, WinesiloError, to_wire
 from winesilo.host.paths import HostPaths
 from winesilo.host.runtime import HostRuntime
+from winesilo.host.watcher import HANGUP, Watcher
 from winesilo.vm.engine import Engine
-from winesilo.vm.watcher import HANGUP, Watcher
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +40,8 @@ class Server:
         self._failed = False
         self._requests: set[threading.Thread] = set()
         self._lock = threading.Lock()
-        self._runtime = HostRuntime(paths, user_namespace, log_file, self._host_failed)
         self._watcher = Watcher()
+        self._runtime = HostRuntime(paths, user_namespace, log_file, self._watcher, self._fail)
         self._ready: Future[None] = Future()
         self._engine = Engine(self._runtime, self._ready, self._watcher)
         self._listener = self._listen()
@@ -79,7 +79,8 @@ class Server:
         try:
             self._runtime.start()
         except WinesiloError as error:
-            log.error("%s", error.message)
+            if not self._runtime.stopping:
+                log.error("%s", error.message)
             self._ready.set_exception(error)
             self._fail()
         except OSError as error:
@@ -87,9 +88,6 @@ class Server:
             self._fail()
         else:
             self._ready.set_result(None)
-
-    def _host_failed(self) -> None:
-        self._fail()
 
     def _fail(self) -> None:
         """The host's Wine is gone: nothing can go on."""
@@ -124,6 +122,7 @@ class Server:
             pending = list(self._requests)
         for thread in pending:
             thread.join(1.0)
+        self._runtime.remove_directories()
         self._watcher.close()
 
     # -- requests -----------------------------------------------------------------------------

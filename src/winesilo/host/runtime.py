@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-from winesilo.errors import AgentError, HostStartFailed, InterposerError
+from winesilo.errors import AgentError, HostStartFailed, InterposerError, NamespaceError
 from winesilo.host import namespaces as ns
 from winesilo.host import overlayfs, process, wine
 from winesilo.host.agent import Agent
 from winesilo.host.base import HostInfo, check_base, load_info
 from winesilo.host.base_worker import boot, describe, tidy
 from winesilo.host.paths import HostPaths
+from winesilo.host.watcher import READABLE, Watcher
 from winesilo.host.wineserver import WineServer
 from winesilo.interposer.config import CONFIG_VARIABLE, agent_path, library_path
 
@@ -49,7 +50,8 @@ class HostRuntime:
         paths: the host.
         user_namespace: whether we are in a user namespace of our own.
         log_file: standard error of the wineserver and the agent.
-        on_failed: called once if the agent ends by itself.
+        watcher: watches the wineserver.
+        on_failed: called if the wineserver or the agent ends by itself.
     """
 
     def __init__(
@@ -57,14 +59,17 @@ class HostRuntime:
         paths: HostPaths,
         user_namespace: bool,
         log_file: IO[Any],
+        watcher: Watcher,
         on_failed: Callable[[], None],
     ) -> None:
         self.paths = paths
         self.user_namespace = user_namespace
         self.started = time.time()
         self._log_file = log_file
+        self._watcher = watcher
         self._on_failed = on_failed
-        self._stopping = False
+        self._server_pidfd = -1
+        self.stopping = False
         self._lock = threading.Lock()
         self._agent_process: process.Process[bytes] | None = None
         self._server: WineServer | None = None
@@ -109,6 +114,8 @@ class HostRuntime:
             if self.info.wine != self.wine.version_text:
                 self._update_base()
             self._server = WineServer(self.wine, self.paths.base, self._log_file)
+            self._server_pidfd = os.pidfd_open(self._server.process.pid)
+            self._watcher.add(self._server_pidfd, READABLE, lambda: self._gone("wineserver"))
             self._agent = self._start_agent()
             self._agent.wait_hello(HELLO_TIMEOUT_S)
         except AgentError as error:
@@ -151,17 +158,25 @@ class HostRuntime:
         finally:
             os.close(request_read)
             os.close(reply_write)
-        return Agent(request_write, reply_read, self._agent_gone)
+        return Agent(request_write, reply_read, lambda: self._gone("agent"))
 
-    def _agent_gone(self) -> None:
-        if not self._stopping:
-            log.error("the agent has ended")
+    def _gone(self, what: str) -> None:
+        """Nothing of the host can go on without the wineserver and the agent.
+
+        Windows processes that wait for something do not notice by themselves that the wineserver is gone.
+        """
+        if not self.stopping:
+            log.error("the %s has ended", what)
             self._on_failed()
 
     def stop(self) -> None:
         """End the agent and the wineserver (which saves the base's registry)."""
         with self._lock:
-            self._stopping = True
+            self.stopping = True
+            if self._server_pidfd >= 0:
+                self._watcher.remove(self._server_pidfd)
+                os.close(self._server_pidfd)
+                self._server_pidfd = -1
             if self._agent is not None:
                 self._agent.close()
             if self._server is not None:
@@ -170,6 +185,16 @@ class HostRuntime:
             if self._agent_process is not None:
                 process.end(self._agent_process, 1.0)
                 self._agent_process = None
+
+    def remove_directories(self) -> None:
+        """Unmount and remove what we made in the runtime directory; nothing may run any more."""
+        try:
+            ns.Unmount(self.paths.shm, lazy=True).execute()
+            self.paths.shm.rmdir()
+            self.paths.runtime.rmdir()
+            self.paths.runtime.parent.rmdir()
+        except (OSError, NamespaceError) as error:
+            log.debug("the runtime directory stays: %s", error)
 
     # -- use ----------------------------------------------------------------------------------
 

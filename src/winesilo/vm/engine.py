@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from winesilo.errors import (
+    Cancelled,
     HostBusy,
     HostStartFailed,
     InvalidPath,
@@ -30,6 +31,7 @@ from winesilo.host import registry_file, template
 from winesilo.host.base import check_base
 from winesilo.host.files import os_errors, require_space
 from winesilo.host.runtime import HostRuntime
+from winesilo.host.watcher import Watcher
 from winesilo.services.control import ServiceControl
 from winesilo.vm import copying, guestpath, views, winver
 from winesilo.vm.instance import Instance
@@ -37,7 +39,6 @@ from winesilo.vm.overlay import mounted, overlay_of
 from winesilo.vm.processes import pss_bytes
 from winesilo.vm.registry import Saver, check_hive, renumbered, seal
 from winesilo.vm.store import Record, Store, new_record
-from winesilo.vm.watcher import Watcher
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,6 @@ class Engine:
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
         self._create_lock = threading.Lock()
-        self._closing = False
         self.store.sweep()
 
     # -- locking and states -------------------------------------------------------------------
@@ -146,7 +146,7 @@ class Engine:
             if version is None:
                 return seal(template.fill_in(paths.hive_template.read_bytes(), number))
             hive = registry_file.read(paths.version_template)
-        winver.apply(hive, version)
+        winver.apply(hive, version, self.runtime.wine.version)
         return seal(template.fill_in(registry_file.render(hive).encode(), number))
 
     def start(self, name: str, timeout_s: float, check: Check) -> dict[str, Any]:
@@ -169,7 +169,7 @@ class Engine:
                 instance.start(timeout_s, check)
             except BaseException as error:
                 self._forget(name)
-                if isinstance(error, WinesiloError) and not self._closing:
+                if isinstance(error, WinesiloError) and not isinstance(error, Cancelled):
                     self._failures[name] = error.message
                 raise
             self._states[name] = "running"
@@ -271,7 +271,6 @@ class Engine:
 
     def close(self) -> None:
         """Stop every silo (the daemon ends)."""
-        self._closing = True
         for name in list(self._instances):
             with contextlib.suppress(WinesiloError), self._exclusive(name, lambda: None):
                 self._stop(name, STOP_TIMEOUT_S)
@@ -366,10 +365,13 @@ class Engine:
         if not argv:
             raise ProgramError("no program was given")
         folder = cwd or "C:\\"
-        directory = guestpath.to_unix(root, folder)
+        try:
+            directory = guestpath.to_unix(root, folder)
+            program = guestpath.find_program(root, argv[0], folder)
+        except InvalidPath as error:
+            raise ProgramError(error.message, error.hint, path=argv[0]) from error
         if not directory.is_dir():
             raise ProgramError(f"the working directory {folder!r} does not exist in the silo", path=folder)
-        program = guestpath.find_program(root, argv[0], folder)
         command = guestpath.command(program, argv[1:])
         spec = {
             "argv": [str(self.runtime.wine.loader), *command],

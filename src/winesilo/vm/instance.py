@@ -24,6 +24,7 @@ from winesilo.host.files import os_errors
 from winesilo.host.process import Process
 from winesilo.host.runtime import HostRuntime, SiloProcess
 from winesilo.host.template import volatile_keys
+from winesilo.host.watcher import READABLE, Watcher
 from winesilo.interposer.config import Config, SharedMemory
 from winesilo.services.control import ServiceControl
 from winesilo.vm import processes
@@ -31,7 +32,6 @@ from winesilo.vm.overlay import overlay_of
 from winesilo.vm.registry import Hive, Saver, check_hive
 from winesilo.vm.store import Record, Store
 from winesilo.vm.views import tail
-from winesilo.vm.watcher import READABLE, Watcher
 
 log = logging.getLogger(__name__)
 

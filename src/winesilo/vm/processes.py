@@ -30,6 +30,13 @@ def unix_pids(config: Path, among: Iterable[int] | None = None) -> list[int]:
     return [pid for pid in among if wanted in _environment(pid)]
 
 
+def host_pids() -> list[int]:
+    """Unix ids of the processes in our pid namespace that belong to no silo."""
+    marker = f"{CONFIG_VARIABLE}=".encode()
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [pid for pid in pids if marker not in _environment(pid)]
+
+
 def _environment(pid: int) -> bytes:
     try:
         with open(f"/proc/{pid}/environ", "rb") as stream:

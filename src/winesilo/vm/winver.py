@@ -54,14 +54,21 @@ def check_version(name: object) -> str:
     return name.lower()
 
 
-def apply(hive: Registry, name: str) -> None:
-    """Write the version into a hive made from the host's version template."""
+def apply(hive: Registry, name: str, wine: tuple[int, int]) -> None:
+    """Write the version into a hive made from the host's version template.
+
+    Args:
+        hive: the hive.
+        name: one of ``VERSIONS``.
+        wine: Wine's version; before 9.0 it takes the version from CurrentVersion alone, later from
+            CurrentMajorVersionNumber, and CurrentVersion stays at 6.3 as on Windows.
+    """
     row = VERSIONS[check_version(name)]
+    modern = row.major == 10 and wine >= (9, 0)
     for key in hive:
         folded = key.path.lower()
         if folded.endswith(r"\software\microsoft\windows nt\currentversion"):
-            current = "6.3" if row.major == 10 else f"{row.major}.{row.minor}"
-            key.set("CurrentVersion", Value.text(current))
+            key.set("CurrentVersion", Value.text("6.3" if modern else f"{row.major}.{row.minor}"))
             key.set("CurrentBuild", Value.text(str(row.build)))
             key.set("CurrentBuildNumber", Value.text(str(row.build)))
             key.set("CSDVersion", Value.text(row.service_pack))
