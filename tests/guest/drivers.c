@@ -1,0 +1,72 @@
+/* Drivers belong to the host: a silo can neither load one nor start one as a service.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ *   drivers host|silo     checks */
+
+#include "check.h"
+
+NTSYSAPI NTSTATUS NTAPI NtLoadDriver(const UNICODE_STRING *);
+NTSYSAPI NTSTATUS NTAPI NtUnloadDriver(const UNICODE_STRING *);
+
+static const WCHAR driver_key[] = L"\\Registry\\Machine\\System\\CurrentControlSet\\Services\\HTTP";
+
+/* Start a service; the error, 0 if it started (it is stopped again). */
+static DWORD start_service(SC_HANDLE scm, const WCHAR *name)
+{
+    SC_HANDLE service = OpenServiceW(scm, name, SERVICE_ALL_ACCESS);
+    DWORD error = 0;
+
+    if (!service)
+        return GetLastError();
+    if (!StartServiceW(service, 0, NULL))
+        error = GetLastError();
+    CloseServiceHandle(service);
+    return error;
+}
+
+/* A driver service of one's own; the error of making or starting it. */
+static DWORD own_driver(SC_HANDLE scm)
+{
+    SC_HANDLE service = CreateServiceW(scm, L"wst-driver", NULL, SERVICE_ALL_ACCESS, SERVICE_KERNEL_DRIVER,
+                                       SERVICE_DEMAND_START, SERVICE_ERROR_NORMAL,
+                                       L"C:\\windows\\system32\\drivers\\http.sys", NULL, NULL, NULL, NULL, NULL);
+    DWORD error = 0;
+
+    if (!service)
+        return GetLastError();
+    if (!StartServiceW(service, 0, NULL))
+        error = GetLastError();
+    DeleteService(service);
+    CloseServiceHandle(service);
+    return error;
+}
+
+int main(int argc, char **argv)
+{
+    BOOL silo = argc == 2 && !strcmp(argv[1], "silo");
+    UNICODE_STRING key = nt_string(driver_key);
+    SC_HANDLE scm;
+    DWORD error;
+
+    if (argc != 2 || (!silo && strcmp(argv[1], "host")))
+        usage("drivers host|silo");
+    scm = OpenSCManagerW(NULL, NULL, SC_MANAGER_ALL_ACCESS);
+    CHECK("open-scm", scm != NULL);
+    if (silo) {
+        NTSTATUS status = NtLoadDriver(&key);
+
+        check(status < 0, "load-refused", "NtLoadDriver gave %08lx", (ULONG)status);
+        status = NtUnloadDriver(&key);
+        check(status < 0, "unload-refused", "NtUnloadDriver gave %08lx", (ULONG)status);
+        error = own_driver(scm);
+        check(error != 0, "own-driver-refused", "it started");
+    }
+    error = start_service(scm, L"HTTP");
+    if (silo)
+        check(error == ERROR_SERVICE_DISABLED, "service-disabled", "error %lu", error);
+    else
+        check(!error || error == ERROR_SERVICE_ALREADY_RUNNING, "service-starts", "error %lu", error);
+    CloseServiceHandle(scm);
+    return finish();
+}
