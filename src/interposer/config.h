@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The silo this process belongs to: read once at start from the file named by WINESILO_CONFIG
+ * (format: docs/design/interposer-config.md), never again. */
+#ifndef WINESILO_CONFIG_H
+#define WINESILO_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "names.h"
+
+enum { CONFIG_LOADERS = 8, CONFIG_PATHS = 64 };
+
+/* a logical registry path, "machine\software\x", lower case */
+struct config_path {
+    WCHAR text[256];
+    size_t n;
+};
+
+struct config {
+    unsigned int id;
+    uint8_t address[4], twin[4]; /* network order */
+    char shared_path[4096], trace_path[4096];
+    char loader_paths[CONFIG_LOADERS][256];
+    size_t loaders;
+    struct config_path volatiles[CONFIG_PATHS];
+    size_t volatiles_n;
+    struct {
+        struct config_path from, to;
+    } links[CONFIG_PATHS];
+    size_t links_n;
+};
+
+/* Parse the text of a configuration file. Returns NULL, or what is wrong (a constant text). Pure. */
+const char *config_parse(struct config *config, const char *text, size_t size);
+
+#endif

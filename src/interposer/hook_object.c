@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Named objects: absolute names of the directories that programs meet in go to the silo's own
+ * directory \winesilo\N. kernelbase names objects relative to a handle of \Sessions\S\BaseNamedObjects,
+ * so redirecting that directory covers every relative name. Also: handles, names read back. */
+#include <string.h>
+
+#include "silo.h"
+
+/* a call whose OBJECT_ATTRIBUTES is all there is to change */
+#define OBJECT_CALL(name, params, args)  \
+    NTSTATUS hook_##name params          \
+    {                                    \
+        struct moved m;                  \
+        attr = move_object(&m, attr, #name); \
+        return real_##name args;         \
+    }
+
+#define OPEN_CALL(name) \
+    OBJECT_CALL(name, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr), (handle, access, attr))
+
+OPEN_CALL(NtCreateDirectoryObject)
+OPEN_CALL(NtOpenDirectoryObject)
+OPEN_CALL(NtOpenSymbolicLinkObject)
+OPEN_CALL(NtOpenEvent)
+OPEN_CALL(NtOpenMutant)
+OPEN_CALL(NtOpenSemaphore)
+OPEN_CALL(NtOpenTimer)
+OPEN_CALL(NtOpenKeyedEvent)
+OPEN_CALL(NtOpenIoCompletion)
+OPEN_CALL(NtOpenJobObject)
+OPEN_CALL(NtCreateJobObject)
+OPEN_CALL(NtOpenSection)
+OBJECT_CALL(NtCreateEvent,
+            (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG type, BOOLEAN state),
+            (handle, access, attr, type, state))
+OBJECT_CALL(NtCreateMutant, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, BOOLEAN owned),
+            (handle, access, attr, owned))
+OBJECT_CALL(NtCreateSemaphore,
+            (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, int32_t initial, int32_t max),
+            (handle, access, attr, initial, max))
+OBJECT_CALL(NtCreateTimer, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG type),
+            (handle, access, attr, type))
+OBJECT_CALL(NtCreateKeyedEvent, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG flags),
+            (handle, access, attr, flags))
+OBJECT_CALL(NtCreateIoCompletion, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG threads),
+            (handle, access, attr, threads))
+OBJECT_CALL(NtCreateSection,
+            (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, const LARGE_INTEGER *size,
+             ULONG protect, ULONG flags, HANDLE file),
+            (handle, access, attr, size, protect, flags, file))
+
+/* the target is resolved by the wineserver later, so it must name what the silo means */
+NTSTATUS hook_NtCreateSymbolicLinkObject(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr,
+                                         UNICODE_STRING *target)
+{
+    struct moved m, mt;
+    OBJECT_ATTRIBUTES target_attr = { .Length = sizeof(target_attr), .ObjectName = target };
+    const OBJECT_ATTRIBUTES *moved_target = move_object(&mt, &target_attr, "NtCreateSymbolicLinkObject");
+
+    attr = move_object(&m, attr, "NtCreateSymbolicLinkObject");
+    return real_NtCreateSymbolicLinkObject(handle, access, attr, moved_target->ObjectName);
+}
+
+NTSTATUS hook_NtQuerySymbolicLinkObject(HANDLE handle, UNICODE_STRING *target, ULONG *needed)
+{
+    UNICODE_STRING own = { 0, 0xfffe, NULL };
+    struct span name;
+    size_t cut;
+    NTSTATUS status;
+    ULONG size;
+
+    if (!target || !(own.Buffer = thread_buffer(0))) return real_NtQuerySymbolicLinkObject(handle, target, needed);
+    status = real_NtQuerySymbolicLinkObject(handle, &own, NULL);
+    name.s = own.Buffer;
+    name.n = own.Length / sizeof(WCHAR);
+    if (status || !(cut = strip_object(&names, name))) return real_NtQuerySymbolicLinkObject(handle, target, needed);
+    name.s += cut;
+    name.n -= cut;
+    size = (ULONG)((name.n + 1) * sizeof(WCHAR));
+    if (needed) *needed = size;
+    if (target->MaximumLength < size) return STATUS_BUFFER_TOO_SMALL;
+    memcpy(target->Buffer, name.s, name.n * sizeof(WCHAR));
+    target->Buffer[name.n] = 0;
+    target->Length = (uint16_t)(name.n * sizeof(WCHAR));
+    return STATUS_SUCCESS;
+}
+
+/* ---- handles ---- */
+
+NTSTATUS hook_NtClose(HANDLE handle)
+{
+    slot_clear(handle);
+    return real_NtClose(handle);
+}
+
+/* Duplicating a key whose private copy is in use duplicates that; what else is known of a handle is
+ * carried over when it stays in this process. */
+NTSTATUS hook_NtDuplicateObject(HANDLE source_process, HANDLE source, HANDLE target_process, HANDLE *target,
+                                ACCESS_MASK access, ULONG attributes, ULONG options)
+{
+    const HANDLE self = (HANDLE)(intptr_t)-1;
+    enum slot_kind kind = source_process == self ? slot_kind(source) : SLOT_NONE;
+    HANDLE use = kind == SLOT_KEY ? key_target(source) : source;
+    struct slot *slot = slot_of(source);
+    unsigned int state = 0;
+    uint16_t flags = 0;
+    uint32_t extra = 0;
+    NTSTATUS status;
+
+    if (kind != SLOT_NONE && kind != SLOT_KEY) {
+        state = slot->state;
+        flags = slot->flags;
+        extra = slot->extra;
+    }
+    if (source_process == self && (options & DUPLICATE_CLOSE_SOURCE) && use == source) slot_clear(source);
+    status = real_NtDuplicateObject(source_process, use, target_process, target, access, attributes,
+                                    use == source ? options : options & ~DUPLICATE_CLOSE_SOURCE);
+    if (use != source && (options & DUPLICATE_CLOSE_SOURCE)) hook_NtClose(source);
+    if (!status && target && target_process == self && state + flags + extra + kind && kind != SLOT_KEY) {
+        slot_set(*target, kind, state, 0);
+        if ((slot = slot_of(*target))) {
+            slot->flags = flags;
+            slot->extra = extra;
+        }
+    }
+    return status;
+}
+
+/* The silo's name of what the host calls name: cut away what was put in. */
+static size_t strip_any(struct span name, size_t *keep)
+{
+    size_t cut;
+
+    *keep = 0;
+    if ((cut = strip_object(&names, name))) return cut;
+    if ((cut = strip_key(&names, name, keep))) return cut;
+    return strip_pipe(&names, name, keep);
+}
+
+static NTSTATUS query_name(HANDLE handle, void *info, ULONG size, ULONG *used)
+{
+    OBJECT_NAME_INFORMATION *own = thread_buffer(0), *out = info;
+    size_t cut, keep, n;
+    struct span name;
+    NTSTATUS status;
+    ULONG need;
+
+    if (!own || real_NtQueryObject(handle, ObjectNameInformation, own, THREAD_BUFFER, NULL) || !own->Name.Length)
+        return real_NtQueryObject(handle, ObjectNameInformation, info, size, used);
+    name.s = own->Name.Buffer;
+    name.n = own->Name.Length / sizeof(WCHAR);
+    if (!(cut = strip_any(name, &keep))) return real_NtQueryObject(handle, ObjectNameInformation, info, size, used);
+    n = name.n - cut;
+    need = (ULONG)(sizeof(*out) + (n + 1) * sizeof(WCHAR));
+    if (used) *used = need;
+    if (size < need) return STATUS_INFO_LENGTH_MISMATCH;
+    out->Name.Buffer = (WCHAR *)(out + 1);
+    out->Name.Length = (uint16_t)(n * sizeof(WCHAR));
+    out->Name.MaximumLength = (uint16_t)(out->Name.Length + sizeof(WCHAR));
+    memcpy(out->Name.Buffer, name.s, keep * sizeof(WCHAR));
+    memcpy(out->Name.Buffer + keep, name.s + keep + cut, (n - keep) * sizeof(WCHAR));
+    out->Name.Buffer[n] = 0;
+    status = STATUS_SUCCESS;
+    return status;
+}
+
+NTSTATUS hook_NtQueryObject(HANDLE handle, ULONG info_class, void *info, ULONG size, ULONG *used)
+{
+    if (slot_kind(handle) == SLOT_KEY) handle = key_target(handle);
+    if (info_class == ObjectNameInformation) return query_name(handle, info, size, used);
+    return real_NtQueryObject(handle, info_class, info, size, used);
+}
+
+NTSTATUS hook_NtQuerySecurityObject(HANDLE handle, ULONG information, void *descriptor, ULONG size, ULONG *needed)
+{
+    if (slot_kind(handle) == SLOT_KEY) handle = key_target(handle);
+    return real_NtQuerySecurityObject(handle, information, descriptor, size, needed);
+}
+
+NTSTATUS hook_NtSetSecurityObject(HANDLE handle, ULONG information, void *descriptor)
+{
+    if (slot_kind(handle) == SLOT_KEY) handle = key_target_writable(handle);
+    return real_NtSetSecurityObject(handle, information, descriptor);
+}

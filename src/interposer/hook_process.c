@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Processes: a silo sees and opens its own only. Which those are stands in the shared memory, by process
+ * id and creation time: each process writes itself down early in its life, and each parent its child.
+ * Loading drivers is refused. */
+#define _GNU_SOURCE
+#include <string.h>
+#include <unistd.h>
+
+#include "silo.h"
+
+#define PROCESS_QUERY_LIMITED_INFORMATION 0x1000u
+#define THREAD_QUERY_LIMITED_INFORMATION 0x0800u
+
+static const HANDLE own_process = (HANDLE)(intptr_t)-1;
+static _Atomic uint32_t own_pid;
+
+static struct shared_process *process_entry(uint32_t pid)
+{
+    return &shared->processes[(pid >> 2) % SHARED_PROCESSES];
+}
+
+/* ids of the handle lists come without a creation time */
+static bool process_is_listed(uint32_t pid)
+{
+    return atomic_load(&process_entry(pid)->pid) == (pid & ~3u);
+}
+
+static bool process_is_ours(uint32_t pid, uint64_t created)
+{
+    struct shared_process *p = process_entry(pid);
+
+    return atomic_load(&p->pid) == (pid & ~3u) && atomic_load(&p->created) == created;
+}
+
+static void process_register(HANDLE process, uint32_t unix_pid)
+{
+    PROCESS_BASIC_INFORMATION basic;
+    KERNEL_USER_TIMES times;
+    struct shared_process *p;
+    uint32_t pid;
+
+    if (real_NtQueryInformationProcess(process, ProcessBasicInformation, &basic, sizeof(basic), NULL)) return;
+    if (real_NtQueryInformationProcess(process, ProcessTimes, &times, sizeof(times), NULL)) return;
+    pid = (uint32_t)basic.UniqueProcessId;
+    p = process_entry(pid);
+    if (!process_is_ours(pid, (uint64_t)times.CreateTime)) {
+        atomic_store(&p->pid, 0);
+        atomic_store(&p->unix_pid, 0);
+        atomic_store(&p->created, (uint64_t)times.CreateTime);
+        atomic_store(&p->pid, pid);
+    }
+    if (unix_pid) atomic_store(&p->unix_pid, unix_pid);
+    if (process == own_process) atomic_store(&own_pid, pid);
+}
+
+void process_register_self(void)
+{
+    process_register(own_process, (uint32_t)getpid());
+}
+
+static bool may_open_process(uint32_t pid)
+{
+    OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr) };
+    CLIENT_ID id = { (HANDLE)(uintptr_t)pid, NULL };
+    KERNEL_USER_TIMES times;
+    HANDLE handle;
+    NTSTATUS status;
+
+    if (pid == atomic_load(&own_pid)) return true;
+    if (!process_is_listed(pid)) return false;
+    if (real_NtOpenProcess(&handle, PROCESS_QUERY_LIMITED_INFORMATION, &attr, &id)) return false;
+    status = real_NtQueryInformationProcess(handle, ProcessTimes, &times, sizeof(times), NULL);
+    real_NtClose(handle);
+    return !status && process_is_ours(pid, (uint64_t)times.CreateTime);
+}
+
+static bool may_open_thread(uint32_t tid)
+{
+    OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr) };
+    CLIENT_ID id = { NULL, (HANDLE)(uintptr_t)tid };
+    THREAD_BASIC_INFORMATION basic;
+    HANDLE handle;
+    NTSTATUS status;
+
+    if (real_NtOpenThread(&handle, THREAD_QUERY_LIMITED_INFORMATION, &attr, &id)) return false;
+    status = real_NtQueryInformationThread(handle, ThreadBasicInformation, &basic, sizeof(basic), NULL);
+    real_NtClose(handle);
+    return !status && may_open_process((uint32_t)(uintptr_t)basic.ClientId.UniqueProcess);
+}
+
+/* what Wine answers for an id that does not exist */
+static NTSTATUS not_there(const char *call)
+{
+    TRACE(call, "refused", ((struct span){ NULL, 0 }));
+    return STATUS_INVALID_CID;
+}
+
+NTSTATUS hook_NtOpenProcess(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, const CLIENT_ID *id)
+{
+    CLIENT_ID asked = *id;
+
+    if (asked.UniqueProcess ? !may_open_process((uint32_t)(uintptr_t)asked.UniqueProcess)
+                            : !may_open_thread((uint32_t)(uintptr_t)asked.UniqueThread)) {
+        *handle = NULL;
+        return not_there("NtOpenProcess");
+    }
+    return real_NtOpenProcess(handle, access, attr, &asked);
+}
+
+NTSTATUS hook_NtOpenThread(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, const CLIENT_ID *id)
+{
+    CLIENT_ID asked = *id;
+
+    if (!may_open_thread((uint32_t)(uintptr_t)asked.UniqueThread)) {
+        *handle = NULL;
+        return not_there("NtOpenThread");
+    }
+    return real_NtOpenThread(handle, access, attr, &asked);
+}
+
+NTSTATUS hook_NtCreateUserProcess(HANDLE *process, HANDLE *thread, ACCESS_MASK process_access,
+                                  ACCESS_MASK thread_access, OBJECT_ATTRIBUTES *process_attr,
+                                  OBJECT_ATTRIBUTES *thread_attr, ULONG process_flags, ULONG thread_flags,
+                                  void *params, void *info, void *attributes)
+{
+    NTSTATUS status = real_NtCreateUserProcess(process, thread, process_access, thread_access, process_attr,
+                                               thread_attr, process_flags, thread_flags, params, info, attributes);
+
+    if (NT_SUCCESS(status) && process && *process) process_register(*process, 0);
+    return status;
+}
+
+/* ---- lists ---- */
+
+/* SYSTEM_PROCESS_INFORMATION, the fields used */
+struct process_info {
+    ULONG next, threads;
+    uint8_t pad[24];
+    LARGE_INTEGER created, user, kernel;
+    UNICODE_STRING image;
+    int32_t priority;
+    uintptr_t pid;
+};
+_Static_assert(offsetof(struct process_info, created) == 32 && offsetof(struct process_info, pid) == 80,
+               "SYSTEM_PROCESS_INFORMATION, 64 bit");
+
+/* Take foreign processes out of the chain. The buffer is the caller's. */
+static void filter_processes(uint8_t *buffer)
+{
+    struct process_info *p = (struct process_info *)buffer, *kept = NULL;
+
+    for (;;) {
+        ULONG next = p->next;
+
+        if (process_is_ours((uint32_t)p->pid, (uint64_t)p->created)) {
+            if (kept) kept->next = (ULONG)((uint8_t *)p - (uint8_t *)kept);
+            else if ((uint8_t *)p != buffer) {
+                /* the first one must stand at the start; its size is bounded by the next one's place or its name's end */
+                size_t move = (size_t)((uint8_t *)p - buffer);
+                size_t n = next ? next : (size_t)((uint8_t *)p->image.Buffer + p->image.MaximumLength - (uint8_t *)p);
+
+                memmove(buffer, p, n);
+                kept = (struct process_info *)buffer;
+                if (kept->image.Buffer) kept->image.Buffer = (WCHAR *)((uint8_t *)kept->image.Buffer - move);
+                if (!next) break;
+                kept->next = 0;
+                p = (struct process_info *)(buffer + move + next);
+                continue;
+            }
+            kept = p;
+        }
+        if (!next) break;
+        p = (struct process_info *)((uint8_t *)p + next);
+    }
+    if (kept) kept->next = 0;
+}
+
+/* SYSTEM_HANDLE_INFORMATION: ULONG count at 0, entries of 24 bytes from 8, owner's id (32 bit) first.
+ * SYSTEM_HANDLE_INFORMATION_EX: count (64 bit) at 0, entries of 40 bytes from 16, owner's id at 8. */
+static void filter_handles(uint8_t *buffer, bool extended)
+{
+    size_t size = extended ? 40 : 24, start = extended ? 16 : 8, owner = extended ? 8 : 0, i, kept = 0, count;
+
+    count = extended ? *(uint64_t *)buffer : *(uint32_t *)buffer;
+    for (i = 0; i < count; i++) {
+        uint8_t *entry = buffer + start + i * size;
+
+        if (!process_is_listed(*(uint32_t *)(entry + owner))) continue;
+        if (i != kept) memmove(buffer + start + kept * size, entry, size);
+        kept++;
+    }
+    if (extended) *(uint64_t *)buffer = kept;
+    else *(uint32_t *)buffer = (uint32_t)kept;
+}
+
+NTSTATUS hook_NtQuerySystemInformation(ULONG info_class, void *info, ULONG size, ULONG *needed)
+{
+    NTSTATUS status;
+
+    if (info_class == SystemProcessIdInformation && info && size >= sizeof(uint64_t) &&
+        !may_open_process(*(uint32_t *)info))
+        return not_there("NtQuerySystemInformation");
+    status = real_NtQuerySystemInformation(info_class, info, size, needed);
+    if (status) return status;
+    if (info_class == SystemProcessInformation || info_class == SystemExtendedProcessInformation)
+        filter_processes(info);
+    else if (info_class == SystemHandleInformation) filter_handles(info, false);
+    else if (info_class == SystemExtendedHandleInformation) filter_handles(info, true);
+    return status;
+}
+
+/* ---- drivers: the host's are shared, a silo adds none ---- */
+
+NTSTATUS hook_NtLoadDriver(const UNICODE_STRING *name)
+{
+    TRACE("NtLoadDriver", "refused", ((struct span){ name->Buffer, name->Length / sizeof(WCHAR) }));
+    return STATUS_PRIVILEGE_NOT_HELD;
+}
+
+NTSTATUS hook_NtUnloadDriver(const UNICODE_STRING *name)
+{
+    TRACE("NtUnloadDriver", "refused", ((struct span){ name->Buffer, name->Length / sizeof(WCHAR) }));
+    return STATUS_PRIVILEGE_NOT_HELD;
+}

@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Registry calls. Absolute names below \Registry\Machine and \Registry\User go to the silo's own tree
+ * (regtree.h). What is left to do here: a handle may lead to a base key, through a link; it is copied up
+ * at the first write through it, and a handle opened before somebody else's copy-up must see the private
+ * key after it. See docs/design/registry.md. */
+#include "regtree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* what is known of a key's handle, in its slot */
+enum key_state {
+    KEY_UNRESOLVED, /* right while the generation is the slot's; whether base or private was not asked */
+    KEY_BASE,       /* a key of the base; right while the generation is the slot's */
+    KEY_PRIVATE,    /* a private key, by itself or through the slot's twin */
+    KEY_GONE,       /* a key of the base that is deleted in the silo */
+};
+
+#define CLEANUP(f) __attribute__((cleanup(f)))
+
+static struct span path_span(const struct regpath *path)
+{
+    return (struct span){ path->s, path->n };
+}
+
+static ACCESS_MASK granted_access(HANDLE key)
+{
+    OBJECT_BASIC_INFORMATION info;
+
+    return real_NtQueryObject(key, ObjectBasicInformation, &info, sizeof(info), NULL) ? 0 : info.GrantedAccess;
+}
+
+static void note(HANDLE key, enum key_state state, uint32_t generation)
+{
+    slot_set(key, SLOT_KEY, state, generation);
+}
+
+/* Which key does this handle mean now? Fills the slot. */
+static NTSTATUS resolve(HANDLE key)
+{
+    struct slot *slot = slot_of(key);
+
+    for (;;) {
+        CLEANUP(regpath_free) struct regpath name = { 0 }, twin_name = { 0 };
+        uint32_t generation = regtree_generation();
+        struct span logical;
+        HANDLE twin = NULL;
+        NTSTATUS status;
+
+        if (regtree_name(key, &name)) return STATUS_SUCCESS; /* not a key, or deleted: the real call says so */
+        if (regtree_is_private(path_span(&name))) {
+            note(key, KEY_PRIVATE, generation);
+            return STATUS_SUCCESS;
+        }
+        if (!regtree_logical(path_span(&name), &logical)) {
+            note(key, KEY_PRIVATE, generation); /* \Registry itself and the like: never changes */
+            return STATUS_SUCCESS;
+        }
+        status = regtree_open(logical, granted_access(key), &twin);
+        if (!status) status = regtree_name(twin, &twin_name);
+        if ((generation & 1) || generation != regtree_generation()) {
+            if (twin) real_NtClose(twin);
+            regtree_wait();
+            continue;
+        }
+        if (!status && regtree_is_private(path_span(&twin_name))) {
+            note(key, KEY_PRIVATE, generation);
+            if (slot) atomic_store(&slot->twin, (uint32_t)(uintptr_t)twin);
+            else real_NtClose(twin);
+            return STATUS_SUCCESS;
+        }
+        if (twin) real_NtClose(twin);
+        if (status == STATUS_OBJECT_NAME_NOT_FOUND) {
+            note(key, KEY_GONE, generation);
+            return STATUS_KEY_DELETED;
+        }
+        note(key, KEY_BASE, generation);
+        return STATUS_SUCCESS;
+    }
+}
+
+static inline HANDLE twin_or_self(const struct slot *slot, HANDLE key)
+{
+    uint32_t twin = atomic_load_explicit(&slot->twin, memory_order_relaxed);
+
+    return twin ? (HANDLE)(uintptr_t)twin : key;
+}
+
+/* Make *key the handle to read through. */
+static NTSTATUS for_reading(HANDLE *key)
+{
+    struct slot *slot = slot_of(*key);
+    NTSTATUS status;
+
+    if (!slot) return STATUS_SUCCESS;
+    switch (atomic_load_explicit(&slot->kind, memory_order_acquire)) {
+    case SLOT_KEY:
+        switch (atomic_load_explicit(&slot->state, memory_order_relaxed)) {
+        case KEY_PRIVATE: *key = twin_or_self(slot, *key); return STATUS_SUCCESS;
+        case KEY_GONE: return STATUS_KEY_DELETED;
+        default:
+            if (atomic_load_explicit(&slot->generation, memory_order_relaxed) == regtree_generation()) return STATUS_SUCCESS;
+        }
+        break;
+    case SLOT_NONE: break; /* inherited or duplicated from elsewhere */
+    default: return STATUS_SUCCESS;
+    }
+    if ((status = resolve(*key))) return status;
+    *key = twin_or_self(slot, *key);
+    return STATUS_SUCCESS;
+}
+
+/* Make *key the handle to write through; the write needs one of the rights in need. Without it the real
+ * call through the unchanged handle gives the error. */
+static NTSTATUS for_writing(HANDLE *key, ACCESS_MASK need)
+{
+    struct slot *slot = slot_of(*key);
+    HANDLE original = *key;
+    NTSTATUS status;
+    int tries;
+
+    for (tries = 0; tries < 4; tries++) {
+        CLEANUP(regpath_free) struct regpath name = { 0 };
+        struct span logical;
+
+        *key = original;
+        if ((status = for_reading(key))) return status;
+        if (!slot || slot->kind != SLOT_KEY) return STATUS_SUCCESS;
+        if (slot->state == KEY_UNRESOLVED) {
+            if ((status = resolve(original))) return status;
+            *key = twin_or_self(slot, original);
+        }
+        if (slot->state == KEY_PRIVATE) break;
+        if (!(granted_access(original) & need)) return STATUS_SUCCESS;
+        if ((status = regtree_name(original, &name))) return status;
+        if (!regtree_logical(path_span(&name), &logical)) return STATUS_SUCCESS;
+        TRACE("copy-up", "key", logical);
+        if ((status = regtree_copy_up(logical))) return status == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_KEY_DELETED : status;
+    }
+    regtree_written();
+    return STATUS_SUCCESS;
+}
+
+HANDLE key_target(HANDLE key)
+{
+    HANDLE use = key;
+
+    return for_reading(&use) ? key : use;
+}
+
+HANDLE key_target_writable(HANDLE key)
+{
+    HANDLE use = key;
+
+    return for_writing(&use, ~0u) ? key : use;
+}
+
+/* ---- opening ---- */
+
+struct key_attr {
+    struct moved moved;
+    OBJECT_ATTRIBUTES rooted;
+};
+
+/* The attributes in the silo's terms. */
+static NTSTATUS move_attr(struct key_attr *own, const OBJECT_ATTRIBUTES **attr, const char *call)
+{
+    const OBJECT_ATTRIBUTES *asked = *attr;
+    NTSTATUS status;
+    HANDLE root;
+
+    if (!asked || asked->Length != sizeof(*asked)) return STATUS_SUCCESS;
+    if (!(root = asked->RootDirectory)) {
+        *attr = move_key(&own->moved, asked, call);
+        return STATUS_SUCCESS;
+    }
+    if ((status = for_reading(&root))) return status;
+    if (root == asked->RootDirectory) return STATUS_SUCCESS;
+    own->rooted = *asked;
+    own->rooted.RootDirectory = root;
+    *attr = &own->rooted;
+    return STATUS_SUCCESS;
+}
+
+/* OBJ_OPENLINK opened one of the tree's own links: the program means the base key. */
+static NTSTATUS open_past_link(HANDLE *key, ACCESS_MASK access, ULONG attributes)
+{
+    CLEANUP(regpath_free) struct regpath name = { 0 }, target = { 0 };
+    UNICODE_STRING us;
+    OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr), .ObjectName = &us, .Attributes = attributes };
+    HANDLE opened = *key, past;
+    NTSTATUS status;
+
+    if (regtree_name(opened, &name) || !regtree_is_private(path_span(&name)) || !regtree_read_link(opened, &target) ||
+        regtree_is_private(path_span(&target)))
+        return STATUS_SUCCESS;
+    us.Buffer = target.s;
+    us.Length = us.MaximumLength = (uint16_t)(target.n * sizeof(WCHAR));
+    if ((status = real_NtOpenKeyEx(&past, access, &attr, 0))) return status;
+    real_NtClose(opened);
+    *key = past;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS open_key(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTES *asked, ULONG options, const char *call)
+{
+    static _Atomic bool registered;
+    NTSTATUS status;
+
+    if (__builtin_expect(!atomic_load_explicit(&registered, memory_order_relaxed), 0)) {
+        atomic_store(&registered, true);
+        process_register_self();
+    }
+    for (;;) {
+        const OBJECT_ATTRIBUTES *attr = asked;
+        struct key_attr own;
+        uint32_t generation;
+
+        if ((status = move_attr(&own, &attr, call))) {
+            *key = NULL;
+            return status;
+        }
+        generation = regtree_generation();
+        status = real_NtOpenKeyEx(key, access, attr, options);
+        if (!status) {
+            if (attr->Attributes & OBJ_OPENLINK) status = open_past_link(key, access, attr->Attributes);
+            note(*key, KEY_UNRESOLVED, generation);
+            return status;
+        }
+        if (!(generation & 1) && regtree_generation() == generation) return status;
+        regtree_wait();
+    }
+}
+
+NTSTATUS hook_NtOpenKey(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr)
+{
+    return open_key(key, access, attr, 0, "NtOpenKey");
+}
+
+NTSTATUS hook_NtOpenKeyEx(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG options)
+{
+    return open_key(key, access, attr, options, "NtOpenKeyEx");
+}
+
+/* ---- creating ---- */
+
+/* the logical path that attr means; *whole owns the text */
+static NTSTATUS logical_of(const OBJECT_ATTRIBUTES *attr, struct regpath *whole, struct span *logical)
+{
+    static const WCHAR backslash[] = { '\\' };
+    const UNICODE_STRING *us = attr->ObjectName;
+    struct span name = { us->Buffer, us->Length / sizeof(WCHAR) }, none = { NULL, 0 };
+    CLEANUP(regpath_free) struct regpath root = { 0 }, slashed = { 0 };
+    NTSTATUS status;
+
+    if (!attr->RootDirectory) {
+        if (!regpath_join(whole, name, none)) return STATUS_NO_MEMORY;
+    }
+    else {
+        HANDLE handle = attr->RootDirectory;
+
+        if ((status = for_reading(&handle)) || (status = regtree_name(handle, &root))) return status;
+        if (!regpath_join(&slashed, path_span(&root), (struct span){ backslash, 1 }) ||
+            !regpath_join(whole, path_span(&slashed), name))
+            return STATUS_NO_MEMORY;
+    }
+    return regtree_logical(path_span(whole), logical) ? STATUS_SUCCESS : STATUS_OBJECT_PATH_NOT_FOUND;
+}
+
+/* a single name below a key that is private: the real call can go ahead, nothing of the base is reached */
+static bool below_private_key(const OBJECT_ATTRIBUTES *attr)
+{
+    const struct slot *slot = attr->RootDirectory ? slot_of(attr->RootDirectory) : NULL;
+    const UNICODE_STRING *us = attr->ObjectName;
+    size_t i;
+
+    if (!slot || slot->kind != SLOT_KEY || slot->state != KEY_PRIVATE || !us->Length) return false;
+    for (i = 0; i < us->Length / sizeof(WCHAR); i++)
+        if (us->Buffer[i] == '\\') return false;
+    return true;
+}
+
+static bool has_text(const UNICODE_STRING *us)
+{
+    return us && us->Length && us->Buffer;
+}
+
+/* Make sure that creating the key attr names changes the silo's tree only. */
+static NTSTATUS prepare_create(const OBJECT_ATTRIBUTES *attr, bool exists, bool changes)
+{
+    CLEANUP(regpath_free) struct regpath whole = { 0 };
+    struct span logical;
+    NTSTATUS status = logical_of(attr, &whole, &logical);
+
+    if (status == STATUS_OBJECT_PATH_NOT_FOUND) return STATUS_SUCCESS; /* not ours: as it would be on the host */
+    if (status) return status;
+    TRACE("NtCreateKey", exists ? "change" : "create", logical);
+    if (exists) return changes ? regtree_copy_up(logical) : STATUS_SUCCESS;
+    return regtree_prepare_child(logical);
+}
+
+NTSTATUS hook_NtCreateKey(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTES *asked, ULONG index,
+                          const UNICODE_STRING *class_name, ULONG options, ULONG *disposition)
+{
+    const OBJECT_ATTRIBUTES *attr = asked;
+    struct key_attr own;
+    NTSTATUS status;
+    ULONG made = 0;
+    bool exists = false;
+    HANDLE opened;
+
+    *key = NULL;
+    if (asked->Length != sizeof(*asked) || !asked->ObjectName) return real_NtCreateKey(key, access, asked, index, class_name, options, disposition);
+    if (!asked->ObjectName->Length && !asked->RootDirectory) return real_NtCreateKey(key, access, asked, index, class_name, options, disposition);
+    if (!(options & REG_OPTION_CREATE_LINK)) {
+        status = open_key(&opened, access, asked, 0, "NtCreateKey");
+        if (!status && !has_text(class_name)) {
+            *key = opened;
+            if (disposition) *disposition = REG_OPENED_EXISTING_KEY;
+            return STATUS_SUCCESS;
+        }
+        if (!status) hook_NtClose(opened);
+        else if (status != STATUS_OBJECT_NAME_NOT_FOUND) return status;
+        exists = !status;
+    }
+    if (!below_private_key(asked) || exists) {
+        if ((status = prepare_create(asked, exists, has_text(class_name)))) return status;
+    }
+    if ((status = move_attr(&own, &attr, "NtCreateKey"))) return status;
+    status = real_NtCreateKey(key, access, attr, index, class_name, options, &made);
+    if (status) return status;
+    note(*key, KEY_PRIVATE, regtree_generation());
+    regtree_written();
+    if (disposition) *disposition = made;
+    return STATUS_SUCCESS;
+}
+
+/* ---- deleting ---- */
+
+static NTSTATUS delete_base_key(HANDLE key)
+{
+    CLEANUP(regpath_free) struct regpath name = { 0 };
+    struct {
+        KEY_FULL_INFORMATION info;
+        WCHAR class_name[256];
+    } full;
+    struct span logical;
+    NTSTATUS status;
+    ULONG need;
+
+    if (!(granted_access(key) & DELETE_ACCESS)) return STATUS_ACCESS_DENIED;
+    status = real_NtQueryKey(key, KeyFullInformation, &full, sizeof(full), &need);
+    if (status && status != STATUS_BUFFER_OVERFLOW) return status;
+    if (full.info.SubKeys) return STATUS_ACCESS_DENIED;
+    if ((status = regtree_name(key, &name))) return status;
+    if (!regtree_logical(path_span(&name), &logical)) return STATUS_ACCESS_DENIED;
+    TRACE("NtDeleteKey", "hide", logical);
+    if ((status = regtree_hide(logical))) return status == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_KEY_DELETED : status;
+    note(key, KEY_GONE, regtree_generation());
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS hook_NtDeleteKey(HANDLE key)
+{
+    struct slot *slot = slot_of(key);
+    HANDLE use = key;
+    NTSTATUS status = for_reading(&use);
+
+    if (status) return status;
+    if (slot && slot->kind == SLOT_KEY && slot->state == KEY_UNRESOLVED) {
+        if ((status = resolve(key))) return status;
+        use = twin_or_self(slot, key);
+    }
+    if (slot && slot->kind == SLOT_KEY && slot->state == KEY_BASE) return delete_base_key(key);
+    status = real_NtDeleteKey(use);
+    if (!status) regtree_written();
+    return status;
+}
+
+/* ---- names read back ---- */
+
+static NTSTATUS query_name(HANDLE key, KEY_NAME_INFORMATION *info, ULONG size, ULONG *needed)
+{
+    CLEANUP(regpath_free) struct regpath name = { 0 };
+    const size_t head = offsetof(KEY_NAME_INFORMATION, Name);
+    size_t cut, keep, bytes, room;
+    struct span full;
+
+    if (regtree_name(key, &name)) return real_NtQueryKey(key, KeyNameInformation, info, size, needed);
+    full = path_span(&name);
+    if (!(cut = strip_key(&names, full, &keep))) return real_NtQueryKey(key, KeyNameInformation, info, size, needed);
+    memmove(name.s + keep, name.s + keep + cut, (name.n - keep - cut) * sizeof(WCHAR));
+    bytes = (name.n - cut) * sizeof(WCHAR);
+    *needed = (ULONG)(head + bytes);
+    if (size < head) return STATUS_BUFFER_TOO_SMALL;
+    room = size - head;
+    info->NameLength = (ULONG)bytes;
+    memcpy(info->Name, name.s, bytes < room ? bytes : room);
+    return bytes <= room ? STATUS_SUCCESS : STATUS_BUFFER_OVERFLOW;
+}
+
+/* ---- reading: the handle is all there is to change ---- */
+
+/* Lists of a key being copied up are not complete: ask again when it is done. */
+#define READ_LIST(call)                                                              \
+    do {                                                                             \
+        HANDLE use;                                                                  \
+        uint32_t generation;                                                         \
+        NTSTATUS status;                                                             \
+        for (;;) {                                                                   \
+            use = key;                                                               \
+            if ((status = for_reading(&use))) return status;                         \
+            generation = regtree_generation();                                       \
+            status = call;                                                           \
+            if (!(generation & 1) && generation == regtree_generation()) return status; \
+            regtree_wait();                                                          \
+        }                                                                            \
+    } while (0)
+
+NTSTATUS hook_NtQueryKey(HANDLE key, ULONG info_class, void *info, ULONG size, ULONG *needed)
+{
+    if (info_class == KeyNameInformation) {
+        NTSTATUS status = for_reading(&key);
+
+        return status ? status : query_name(key, info, size, needed);
+    }
+    READ_LIST(real_NtQueryKey(use, info_class, info, size, needed));
+}
+
+NTSTATUS hook_NtEnumerateKey(HANDLE key, ULONG index, ULONG info_class, void *info, ULONG size, ULONG *needed)
+{
+    READ_LIST(real_NtEnumerateKey(use, index, info_class, info, size, needed));
+}
+
+NTSTATUS hook_NtEnumerateValueKey(HANDLE key, ULONG index, ULONG info_class, void *info, ULONG size, ULONG *needed)
+{
+    READ_LIST(real_NtEnumerateValueKey(use, index, info_class, info, size, needed));
+}
+
+#define READING(name, params, args)                                    \
+    NTSTATUS hook_##name params                                        \
+    {                                                                  \
+        NTSTATUS status = for_reading(&key);                           \
+        return status ? status : real_##name args;                     \
+    }
+
+READING(NtQueryValueKey,
+        (HANDLE key, const UNICODE_STRING *name, ULONG info_class, void *info, ULONG size, ULONG *needed),
+        (key, name, info_class, info, size, needed))
+READING(NtQueryMultipleValueKey, (HANDLE key, void *entries, ULONG count, void *buffer, ULONG size, ULONG *needed),
+        (key, entries, count, buffer, size, needed))
+READING(NtFlushKey, (HANDLE key), (key))
+READING(NtNotifyChangeKey,
+        (HANDLE key, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context, IO_STATUS_BLOCK *io, ULONG filter,
+         BOOLEAN subtree, void *buffer, ULONG size, BOOLEAN async),
+        (key, event, apc, apc_context, io, filter, subtree, buffer, size, async))
+READING(NtNotifyChangeMultipleKeys,
+        (HANDLE key, ULONG count, OBJECT_ATTRIBUTES *attr, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context,
+         IO_STATUS_BLOCK *io, ULONG filter, BOOLEAN subtree, void *buffer, ULONG size, BOOLEAN async),
+        (key, count, attr, event, apc, apc_context, io, filter, subtree, buffer, size, async))
+READING(NtSaveKey, (HANDLE key, HANDLE file), (key, file))
+
+/* ---- writing ---- */
+
+#define WRITING(need, name, params, args)                              \
+    NTSTATUS hook_##name params                                        \
+    {                                                                  \
+        NTSTATUS status = for_writing(&key, need);                     \
+        return status ? status : real_##name args;                     \
+    }
+
+WRITING(KEY_SET_VALUE, NtDeleteValueKey, (HANDLE key, const UNICODE_STRING *name), (key, name))
+WRITING(KEY_SET_VALUE | KEY_CREATE_SUB_KEY, NtRenameKey, (HANDLE key, UNICODE_STRING *name), (key, name))
+WRITING(KEY_SET_VALUE, NtSetInformationKey, (HANDLE key, ULONG info_class, void *info, ULONG size),
+        (key, info_class, info, size))
+WRITING(KEY_SET_VALUE, NtRestoreKey, (HANDLE key, HANDLE file, ULONG flags), (key, file, flags))
+WRITING(KEY_SET_VALUE, NtReplaceKey, (OBJECT_ATTRIBUTES *attr, HANDLE key, OBJECT_ATTRIBUTES *replace),
+        (attr, key, replace))
+
+/* the target of a registry link is looked up by the wineserver: it must lead into the silo's tree */
+static NTSTATUS set_link(HANDLE key, const UNICODE_STRING *name, ULONG index, const void *data, ULONG size)
+{
+    CLEANUP(regpath_free) struct regpath target = { 0 };
+    struct span asked = { data, size / sizeof(WCHAR) };
+    struct name_edit edit;
+
+    if (classify_key(asked, &edit) != NAME_MOVED) return real_NtSetValueKey(key, name, index, REG_LINK, data, size);
+    if (!regpath_join(&target, (struct span){ names.hive_root, names.hive_root_n },
+                      (struct span){ asked.s + edit.tail, asked.n - edit.tail }))
+        return STATUS_NO_MEMORY;
+    return real_NtSetValueKey(key, name, index, REG_LINK, target.s, (ULONG)(target.n * sizeof(WCHAR)));
+}
+
+NTSTATUS hook_NtSetValueKey(HANDLE key, const UNICODE_STRING *name, ULONG index, ULONG type, const void *data, ULONG size)
+{
+    NTSTATUS status = for_writing(&key, KEY_SET_VALUE);
+
+    if (status) return status;
+    if (type == REG_LINK && data) return set_link(key, name, index, data, size);
+    return real_NtSetValueKey(key, name, index, type, data, size);
+}
+
+/* ---- hives that programs load ---- */
+
+static NTSTATUS prepare_hive(struct key_attr *own, const OBJECT_ATTRIBUTES **attr, const char *call)
+{
+    NTSTATUS status;
+
+    if (!*attr || (*attr)->Length != sizeof(**attr) || !(*attr)->ObjectName) return STATUS_SUCCESS;
+    if ((status = prepare_create(*attr, false, true))) return status;
+    return move_attr(own, attr, call);
+}
+
+#define LOADING(name, params, args)                                            \
+    NTSTATUS hook_##name params                                                \
+    {                                                                          \
+        struct key_attr own;                                                   \
+        NTSTATUS status = prepare_hive(&own, &attr, #name);                    \
+        if (status) return status;                                             \
+        regtree_written();                                                     \
+        return real_##name args;                                               \
+    }
+
+LOADING(NtLoadKey, (const OBJECT_ATTRIBUTES *attr, OBJECT_ATTRIBUTES *file), (attr, file))
+LOADING(NtLoadKey2, (const OBJECT_ATTRIBUTES *attr, OBJECT_ATTRIBUTES *file, ULONG flags), (attr, file, flags))
+LOADING(NtLoadKeyEx,
+        (const OBJECT_ATTRIBUTES *attr, OBJECT_ATTRIBUTES *file, ULONG flags, HANDLE trust, HANDLE event,
+         ACCESS_MASK access, HANDLE *root, IO_STATUS_BLOCK *io),
+        (attr, file, flags, trust, event, access, root, io))
+
+NTSTATUS hook_NtUnloadKey(OBJECT_ATTRIBUTES *asked)
+{
+    const OBJECT_ATTRIBUTES *attr = asked;
+    struct key_attr own;
+    NTSTATUS status = move_attr(&own, &attr, "NtUnloadKey");
+
+    if (status) return status;
+    regtree_written();
+    return real_NtUnloadKey((OBJECT_ATTRIBUTES *)attr);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Start: read the configuration, wait for Wine to load ntdll.so, swap its table. Without
+ * WINESILO_CONFIG the library does nothing. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "regtree.h"
+#include "silo.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+enum { EXIT_CANNOT_RUN = 125 };
+
+static bool active, installed;
+static struct {
+    dev_t device;
+    ino_t inode;
+} loaders[CONFIG_LOADERS];
+
+static __attribute__((noreturn, format(printf, 1, 2))) void fail(const char *format, ...)
+{
+    va_list args;
+
+    fputs("winesilo: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    _exit(EXIT_CANNOT_RUN);
+}
+
+static void read_config(const char *path)
+{
+    char text[65536];
+    const char *wrong;
+    size_t size = 0;
+    ssize_t n;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) fail("cannot open the configuration %s: %s", path, strerror(errno));
+    while (size < sizeof(text) && (n = read(fd, text + size, sizeof(text) - size)) > 0) size += (size_t)n;
+    close(fd);
+    if (size == sizeof(text)) fail("the configuration %s is too long", path);
+    if ((wrong = config_parse(&config, text, size))) fail("the configuration %s is wrong: %s", path, wrong);
+}
+
+static void map_shared(void)
+{
+    struct stat st;
+    int fd = open(config.shared_path, O_RDWR | O_CLOEXEC);
+
+    if (fd < 0) fail("cannot open %s: %s", config.shared_path, strerror(errno));
+    if (fstat(fd, &st) || st.st_size < SHARED_SIZE) fail("%s is too short", config.shared_path);
+    shared = mmap(NULL, SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (shared == MAP_FAILED) fail("cannot map %s: %s", config.shared_path, strerror(errno));
+    if (memcmp(shared->magic, SHARED_MAGIC, 8)) fail("%s is not a silo's shared memory", config.shared_path);
+}
+
+static void find_loaders(void)
+{
+    struct stat st;
+    size_t i;
+
+    for (i = 0; i < config.loaders; i++) {
+        if (stat(config.loader_paths[i], &st)) fail("no Wine loader at %s: %s", config.loader_paths[i], strerror(errno));
+        loaders[i].device = st.st_dev;
+        loaders[i].inode = st.st_ino;
+    }
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    const char *path = getenv("WINESILO_CONFIG");
+
+    if (!path) return;
+    read_config(path);
+    names_init(&names, config.id);
+    map_shared();
+    find_loaders();
+    if (config.trace_path[0]) trace_fd = open(config.trace_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    regtree_init();
+    active = true;
+}
+
+/* ---- what Wine calls ---- */
+
+EXPORT void *dlopen(const char *path, int flags)
+{
+    static void *(*real)(const char *, int);
+    const char *name, *wrong;
+    void *handle;
+
+    if (!real) real = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
+    handle = real(path, flags);
+    if (!handle || installed || !path) return handle;
+    name = strrchr(path, '/');
+    if (strcmp(name ? name + 1 : path, "ntdll.so")) return handle;
+    if ((wrong = table_install(handle, active))) fail("%s: %s", path, wrong);
+    installed = true;
+    return handle;
+}
+
+/* The only programs a silo's process may become are Wine's loaders; all others, Unix programs and
+ * loaders that could not load this library, would run outside the silo. */
+static bool may_exec(const char *path)
+{
+    struct stat st;
+    size_t i;
+
+    if (!active) return true;
+    if (!path || stat(path, &st)) return true; /* the real call reports it */
+    for (i = 0; i < config.loaders; i++)
+        if (loaders[i].device == st.st_dev && loaders[i].inode == st.st_ino) return true;
+    errno = EACCES;
+    return false;
+}
+
+#define NEXT(name) \
+    static __typeof__(name) *real; \
+    if (!real) real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
+
+EXPORT int execv(const char *path, char *const argv[])
+{
+    NEXT(execv);
+    return may_exec(path) ? real(path, argv) : -1;
+}
+
+EXPORT int execve(const char *path, char *const argv[], char *const envp[])
+{
+    NEXT(execve);
+    return may_exec(path) ? real(path, argv, envp) : -1;
+}
+
+/* searching PATH finds Unix programs only */
+EXPORT int execvp(const char *file, char *const argv[])
+{
+    NEXT(execvp);
+    if (!active) return real(file, argv);
+    errno = EACCES;
+    return -1;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "names.h"
+
+#include <string.h>
+
+WCHAR fold(WCHAR c)
+{
+    return c >= 'A' && c <= 'Z' ? (WCHAR)(c + ('a' - 'A')) : c;
+}
+
+static size_t append_ascii(WCHAR *out, size_t pos, const char *text)
+{
+    while (*text) out[pos++] = (unsigned char)*text++;
+    return pos;
+}
+
+static size_t append_number(WCHAR *out, size_t pos, unsigned int number)
+{
+    char digits[12];
+    int n = 0;
+
+    do digits[n++] = (char)('0' + number % 10);
+    while ((number /= 10));
+    while (n) out[pos++] = (unsigned char)digits[--n];
+    return pos;
+}
+
+void names_init(struct silo_names *names, unsigned int id)
+{
+    size_t n;
+
+    memset(names, 0, sizeof(*names));
+    n = append_ascii(names->object_root, 0, "\\winesilo\\");
+    names->object_root_n = append_number(names->object_root, n, id);
+    n = append_ascii(names->pipe_prefix, 0, "winesilo\\");
+    n = append_number(names->pipe_prefix, n, id);
+    names->pipe_prefix_n = append_ascii(names->pipe_prefix, n, "\\");
+    n = append_ascii(names->hive_root, 0, "\\REGISTRY\\User\\winesilo-");
+    names->hive_root_n = append_number(names->hive_root, n, id);
+}
+
+bool span_equal_ascii(struct span a, const char *b)
+{
+    size_t i;
+
+    for (i = 0; i < a.n; i++)
+        if (!b[i] || fold(a.s[i]) != fold((unsigned char)b[i])) return false;
+    return !b[i];
+}
+
+/* length of b if a starts with it, whatever follows; 0 if not */
+static size_t starts_with(struct span a, const char *b)
+{
+    size_t i;
+
+    for (i = 0; b[i]; i++)
+        if (i >= a.n || fold(a.s[i]) != fold((unsigned char)b[i])) return 0;
+    return i;
+}
+
+static bool boundary(struct span a, size_t at)
+{
+    return at == a.n || a.s[at] == '\\';
+}
+
+bool span_has_prefix_ascii(struct span a, const char *b)
+{
+    size_t n = starts_with(a, b);
+
+    return n && boundary(a, n);
+}
+
+bool span_has_prefix(struct span a, const WCHAR *b, size_t bn)
+{
+    size_t i;
+
+    if (a.n < bn) return false;
+    for (i = 0; i < bn; i++)
+        if (fold(a.s[i]) != fold(b[i])) return false;
+    return boundary(a, bn);
+}
+
+static size_t component_end(struct span a, size_t at)
+{
+    while (at < a.n && a.s[at] != '\\') at++;
+    return at;
+}
+
+static struct span rest(struct span a, size_t at)
+{
+    return (struct span){ a.s + at, a.n - at };
+}
+
+/* skip the ways of saying "the root": \??\GLOBALROOT\X is \X. Returns how many characters they take. */
+static size_t skip_globalroot(struct span name)
+{
+    static const char *const roots[] = { "\\??\\GLOBALROOT", "\\DosDevices\\GLOBALROOT" };
+    size_t at = 0;
+
+    for (;;) {
+        size_t i, n = 0;
+
+        for (i = 0; i < sizeof(roots) / sizeof(roots[0]); i++)
+            if (span_has_prefix_ascii(rest(name, at), roots[i])) n = starts_with(rest(name, at), roots[i]);
+        if (!n) return at;
+        at += n;
+    }
+}
+
+enum name_class classify_object(struct span name, struct name_edit *edit)
+{
+    size_t start = skip_globalroot(name), end, session_end;
+    struct span path = rest(name, start);
+
+    edit->head = 0;
+    edit->tail = start;
+    if (span_has_prefix_ascii(path, "\\BaseNamedObjects") || span_has_prefix_ascii(path, "\\RPC Control") ||
+        span_has_prefix_ascii(path, "\\Sessions\\BNOLINKS") || span_has_prefix_ascii(path, "\\winesilo"))
+        return NAME_MOVED;
+    if (span_has_prefix_ascii(path, "\\Sessions\\0\\Windows")) return NAME_UNCHANGED;
+    end = starts_with(path, "\\Sessions\\");
+    if (!end) return NAME_UNCHANGED;
+    session_end = component_end(path, end);
+    if (span_has_prefix_ascii(rest(path, session_end), "\\BaseNamedObjects")) return NAME_MOVED;
+    return NAME_UNCHANGED;
+}
+
+/* after a device that holds pipes or mailslots: its root, or a name below it */
+static enum name_class below_device(struct span name, size_t device_end, struct name_edit *edit)
+{
+    size_t at = device_end;
+
+    while (at < name.n && name.s[at] == '\\') at++;
+    edit->head = edit->tail = at;
+    return at >= name.n ? NAME_PIPE_ROOT : NAME_MOVED;
+}
+
+enum name_class classify_file(struct span name, struct name_edit *edit)
+{
+    static const char *const devices[] = { "\\Device\\NamedPipe", "\\Device\\MailSlot" };
+    static const char *const links[] = { "pipe", "mailslot" };
+    size_t start = skip_globalroot(name), n, i;
+    struct span path = rest(name, start);
+
+    for (i = 0; i < 2; i++)
+        if (span_has_prefix_ascii(path, devices[i])) return below_device(name, start + starts_with(path, devices[i]), edit);
+    if (!(n = starts_with(path, "\\??\\")) && !(n = starts_with(path, "\\DosDevices\\"))) return NAME_UNCHANGED;
+    while (span_has_prefix_ascii(rest(path, n), "Global")) {
+        n += sizeof("Global") - 1;
+        while (n < path.n && path.s[n] == '\\') n++;
+    }
+    for (i = 0; i < 2; i++)
+        if (span_has_prefix_ascii(rest(path, n), links[i]))
+            return below_device(name, start + n + starts_with(rest(path, n), links[i]), edit);
+    if (span_has_prefix_ascii(rest(path, n), "unix")) return NAME_REFUSED;
+    return NAME_UNCHANGED;
+}
+
+enum name_class classify_key(struct span name, struct name_edit *edit)
+{
+    size_t n = sizeof("\\Registry") - 1;
+
+    edit->head = 0;
+    edit->tail = n;
+    if (span_has_prefix_ascii(name, "\\Registry\\Machine") || span_has_prefix_ascii(name, "\\Registry\\User"))
+        return NAME_MOVED;
+    return NAME_UNCHANGED;
+}
+
+size_t strip_object(const struct silo_names *names, struct span name)
+{
+    if (!span_has_prefix(name, names->object_root, names->object_root_n)) return 0;
+    return name.n > names->object_root_n ? names->object_root_n : 0;
+}
+
+size_t strip_pipe(const struct silo_names *names, struct span name, size_t *keep)
+{
+    static const char *const devices[] = { "\\Device\\NamedPipe\\", "\\Device\\MailSlot\\", "\\" };
+    size_t i, n;
+
+    for (i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+        struct span below;
+
+        if (!(n = starts_with(name, devices[i]))) continue;
+        below = rest(name, n);
+        /* the prefix ends in a backslash: its last character is the boundary */
+        if (below.n > names->pipe_prefix_n && span_has_prefix(below, names->pipe_prefix, names->pipe_prefix_n - 1)) {
+            *keep = n;
+            return names->pipe_prefix_n;
+        }
+    }
+    return 0;
+}
+
+size_t strip_key(const struct silo_names *names, struct span name, size_t *keep)
+{
+    if (!span_has_prefix(name, names->hive_root, names->hive_root_n)) return 0;
+    *keep = sizeof("\\REGISTRY") - 1;
+    return names->hive_root_n - *keep;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Pure name helpers: which NT name belongs to which namespace, what it is called
+ * for the silo and what for the host. They touch nothing but their arguments, so
+ * they are tested and fuzzed without Wine. Lengths are in characters. */
+#ifndef WINESILO_NAMES_H
+#define WINESILO_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "nt.h"
+
+/* an unowned run of UTF-16 characters */
+struct span {
+    const WCHAR *s;
+    size_t n;
+};
+
+enum name_class {
+    NAME_UNCHANGED, /* not in a namespace that is made private */
+    NAME_MOVED,     /* goes to the silo: insert a prefix, see struct name_edit */
+    NAME_REFUSED,   /* no silo may reach this */
+    NAME_PIPE_ROOT, /* the pipe or mailslot device itself: relative names need the prefix */
+};
+
+/* The name in the host's terms is name[0..head) + prefix + name[tail..n). */
+struct name_edit {
+    size_t head, tail;
+};
+
+/* names made once from the silo's number */
+struct silo_names {
+    WCHAR object_root[32];   /* \winesilo\N */
+    WCHAR pipe_prefix[32];   /* winesilo\N\ */
+    WCHAR hive_root[64];     /* \REGISTRY\User\winesilo-N */
+    size_t object_root_n, pipe_prefix_n, hive_root_n;
+};
+
+void names_init(struct silo_names *names, unsigned int id);
+
+WCHAR fold(WCHAR c); /* ASCII only: enough for the fixed names compared here */
+bool span_equal_ascii(struct span a, const char *b);
+/* does a start with the ASCII text b, ending at a component boundary? */
+bool span_has_prefix_ascii(struct span a, const char *b);
+bool span_has_prefix(struct span a, const WCHAR *b, size_t bn);
+
+enum name_class classify_object(struct span name, struct name_edit *edit);
+enum name_class classify_file(struct span name, struct name_edit *edit);
+enum name_class classify_key(struct span name, struct name_edit *edit);
+
+/* \winesilo\N\X -> \X. Returns how many characters to cut after *keep leading ones, 0 for none. */
+size_t strip_object(const struct silo_names *names, struct span name);
+/* \Device\NamedPipe\winesilo\N\X or \winesilo\N\X: *keep leading characters stay, the result is cut after them */
+size_t strip_pipe(const struct silo_names *names, struct span name, size_t *keep);
+/* \REGISTRY\User\winesilo-N\Machine\X -> \REGISTRY\Machine\X */
+size_t strip_key(const struct silo_names *names, struct span name, size_t *keep);
+
+#endif

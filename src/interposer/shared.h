@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Memory that all processes of a silo share: a sparse file that the host's daemon makes
+ * before each boot of the silo (src/winesilo/interposer/config.py has the same offsets). */
+#ifndef WINESILO_SHARED_H
+#define WINESILO_SHARED_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "nt.h"
+
+#define SHARED_MAGIC "WSILO\0\0\1"
+
+enum {
+    SHARED_SIZE = 32 << 20,
+    SHARED_PROCESSES = 65536,
+    SHARED_JOURNAL_MAX = 32768,
+};
+
+struct shared_process {
+    _Atomic uint32_t pid;       /* Windows process id, 0: free */
+    _Atomic uint32_t unix_pid;  /* in the host's pid namespace; 0 until the process runs */
+    _Atomic uint64_t created;   /* creation time, 100 ns since 1601 */
+};
+
+struct shared {
+    char magic[8];
+    uint64_t reserved;
+    _Atomic uint64_t registry_writes; /* 16: the daemon saves the hive when this moves */
+    _Atomic uint32_t generation;      /* 24: registry layout; odd while a copy-up is under way */
+    _Atomic uint32_t lock_state;      /* 28: 0 not initialised, 1 being initialised, 2 ready */
+    pthread_mutex_t copy_up_lock;     /* robust, shared between processes */
+    /* what a copy-up under way would leave half done: the key, for whoever finds its owner dead */
+    uint32_t journal_n;
+    uint8_t pad[4096 - 36 - sizeof(pthread_mutex_t)];
+    _Atomic uint8_t dual_stack[2][8192]; /* 4096: ports bound dual stack, a bit each: TCP, UDP */
+    uint8_t pad2[32768 - 4096 - 16384];
+    struct shared_process processes[SHARED_PROCESSES]; /* 32768: index (pid >> 2) % 65536 */
+    WCHAR journal[SHARED_JOURNAL_MAX];
+};
+
+_Static_assert(offsetof(struct shared, registry_writes) == 16, "known to the daemon");
+_Static_assert(offsetof(struct shared, dual_stack) == 4096, "layout");
+_Static_assert(offsetof(struct shared, processes) == 32768, "known to the daemon");
+_Static_assert(sizeof(struct shared) <= SHARED_SIZE, "fits the file");
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define _GNU_SOURCE
+#include "silo.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct config config;
+struct silo_names names;
+struct shared *shared;
+int trace_fd = -1;
+struct slot slots[SLOTS];
+
+/* ---- slots ---- */
+
+void slot_set(HANDLE handle, enum slot_kind kind, unsigned int state, uint32_t generation)
+{
+    struct slot *slot = slot_of(handle);
+    uint32_t twin;
+
+    if (!slot) return;
+    twin = atomic_exchange(&slot->twin, 0); /* left over from a handle that was closed behind our back */
+    atomic_store(&slot->generation, generation);
+    atomic_store(&slot->state, (uint8_t)state);
+    slot->flags = 0;
+    slot->extra = 0;
+    atomic_store_explicit(&slot->kind, (uint8_t)kind, memory_order_release);
+    if (twin) real_NtClose((HANDLE)(uintptr_t)twin);
+}
+
+void slot_clear(HANDLE handle)
+{
+    struct slot *slot = slot_of(handle);
+    uint32_t twin;
+
+    if (!slot || !atomic_load_explicit(&slot->kind, memory_order_relaxed)) return;
+    atomic_store(&slot->kind, SLOT_NONE);
+    twin = atomic_exchange(&slot->twin, 0);
+    if (twin) real_NtClose((HANDLE)(uintptr_t)twin);
+}
+
+/* ---- buffers of a thread ---- */
+
+static __thread void *buffers[2];
+static pthread_key_t buffers_key;
+static pthread_once_t buffers_once = PTHREAD_ONCE_INIT;
+
+static void free_buffers(void *arg)
+{
+    unsigned int i;
+
+    (void)arg;
+    for (i = 0; i < 2; i++)
+        if (buffers[i]) munmap(buffers[i], THREAD_BUFFER);
+    buffers[0] = buffers[1] = NULL;
+}
+
+static void make_buffers_key(void)
+{
+    pthread_key_create(&buffers_key, free_buffers);
+}
+
+void *thread_buffer(unsigned int which)
+{
+    void *p = buffers[which];
+
+    if (p) return p;
+    pthread_once(&buffers_once, make_buffers_key);
+    p = mmap(NULL, THREAD_BUFFER, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) return NULL;
+    buffers[which] = p;
+    pthread_setspecific(buffers_key, buffers);
+    return p;
+}
+
+/* ---- names ---- */
+
+/* m->attr = attr with name[0..head) + prefix + name[tail..). False: the name does not fit an UNICODE_STRING. */
+static bool move_name(struct moved *m, const OBJECT_ATTRIBUTES *attr, struct span name, struct name_edit edit,
+                      const WCHAR *prefix, size_t prefix_n)
+{
+    size_t n = edit.head + prefix_n + (name.n - edit.tail);
+    WCHAR *out = m->text;
+
+    if (n > 0x7ffe) return false;
+    if (n > sizeof(m->text) / sizeof(m->text[0]) && !(out = thread_buffer(0))) return false;
+    memcpy(out, name.s, edit.head * sizeof(WCHAR));
+    memcpy(out + edit.head, prefix, prefix_n * sizeof(WCHAR));
+    memcpy(out + edit.head + prefix_n, name.s + edit.tail, (name.n - edit.tail) * sizeof(WCHAR));
+    m->attr = *attr;
+    m->attr.ObjectName = &m->name;
+    m->name.Buffer = out;
+    m->name.Length = m->name.MaximumLength = (uint16_t)(n * sizeof(WCHAR));
+    return true;
+}
+
+/* the name in attr, if there is one that could be absolute or relative; reads the caller's memory */
+static bool name_of(const OBJECT_ATTRIBUTES *attr, struct span *name)
+{
+    const UNICODE_STRING *us;
+
+    if (!attr || attr->Length != sizeof(*attr) || !(us = attr->ObjectName)) return false;
+    if (!us->Buffer || us->Length < sizeof(WCHAR)) return false;
+    name->s = us->Buffer;
+    name->n = us->Length / sizeof(WCHAR);
+    return true;
+}
+
+const OBJECT_ATTRIBUTES *move_object(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call)
+{
+    struct name_edit edit;
+    struct span name;
+
+    if (!name_of(attr, &name) || attr->RootDirectory || name.s[0] != '\\') return attr;
+    if (classify_object(name, &edit) != NAME_MOVED) return attr;
+    if (!move_name(m, attr, name, edit, names.object_root, names.object_root_n)) return attr;
+    TRACE(call, "object", name);
+    return &m->attr;
+}
+
+const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
+                                   enum name_class *class_out, NTSTATUS *status)
+{
+    struct name_edit edit = { 0, 0 };
+    struct span name;
+    enum name_class class;
+
+    *class_out = NAME_UNCHANGED;
+    if (!name_of(attr, &name)) return attr;
+    if (attr->RootDirectory) {
+        if (slot_kind(attr->RootDirectory) != SLOT_PIPE_ROOT) return attr;
+        class = NAME_MOVED;
+    }
+    else if (name.s[0] != '\\') return attr;
+    else class = classify_file(name, &edit);
+    *class_out = class;
+    if (class == NAME_UNCHANGED || class == NAME_PIPE_ROOT) return attr;
+    if (class == NAME_REFUSED) {
+        TRACE(call, "refused", name);
+        *status = STATUS_OBJECT_PATH_NOT_FOUND;
+        return NULL;
+    }
+    if (!move_name(m, attr, name, edit, names.pipe_prefix, names.pipe_prefix_n)) {
+        *status = STATUS_OBJECT_NAME_INVALID;
+        return NULL;
+    }
+    TRACE(call, "pipe", name);
+    return &m->attr;
+}
+
+const OBJECT_ATTRIBUTES *move_key(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call)
+{
+    struct name_edit edit;
+    struct span name;
+
+    if (!name_of(attr, &name) || attr->RootDirectory || name.s[0] != '\\') return attr;
+    if (classify_key(name, &edit) != NAME_MOVED) return attr;
+    if (!move_name(m, attr, name, edit, names.hive_root, names.hive_root_n)) return attr;
+    TRACE(call, "key", name);
+    return &m->attr;
+}
+
+/* ---- tracing ---- */
+
+void trace_line(const char *call, const char *what, struct span name)
+{
+    char line[512];
+    size_t n = 0, i;
+    uint32_t pid = (uint32_t)getpid();
+    char digits[12];
+    int d = 0;
+
+    do digits[d++] = (char)('0' + pid % 10);
+    while ((pid /= 10));
+    while (d) line[n++] = digits[--d];
+    line[n++] = '\t';
+    while (*call && n < 64) line[n++] = *call++;
+    line[n++] = '\t';
+    while (*what && n < 96) line[n++] = *what++;
+    line[n++] = '\t';
+    for (i = 0; i < name.n && n < sizeof(line) - 1; i++)
+        line[n++] = name.s[i] >= 0x20 && name.s[i] < 0x7f ? (char)name.s[i] : '?';
+    line[n++] = '\n';
+    if (write(trace_fd, line, n) < 0) return; /* a full disk must not change what the program sees */
+}
+
+/* ---- quiet sections ---- */
+
+void quiet_begin(struct quiet *q)
+{
+    /* what Wine uses to suspend, end and interrupt threads (its server_block_set and SIGQUIT, SIGTERM) */
+    static const int blocked[] = { SIGALRM, SIGIO, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGQUIT, SIGTERM };
+    sigset_t set;
+    unsigned int i;
+
+    _Static_assert(sizeof(sigset_t) <= sizeof(q->mask), "a sigset_t fits");
+    sigemptyset(&set);
+    for (i = 0; i < sizeof(blocked) / sizeof(blocked[0]); i++) sigaddset(&set, blocked[i]);
+    pthread_sigmask(SIG_BLOCK, &set, (sigset_t *)q->mask);
+}
+
+void quiet_end(struct quiet *q)
+{
+    pthread_sigmask(SIG_SETMASK, (sigset_t *)q->mask, NULL);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What every hook needs: the silo, handle slots, names moved into the silo, tracing. */
+#ifndef WINESILO_SILO_H
+#define WINESILO_SILO_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "config.h"
+#include "names.h"
+#include "nt.h"
+#include "shared.h"
+#include "table.h"
+
+extern struct config config;
+extern struct silo_names names;
+extern struct shared *shared;
+
+/* ---- handle slots: what a hook knows about a handle of this process ---- */
+
+enum slot_kind { SLOT_NONE, SLOT_KEY, SLOT_SOCKET, SLOT_PIPE_ROOT };
+
+struct slot {
+    _Atomic uint8_t kind;
+    _Atomic uint8_t state; /* of the kind */
+    uint16_t flags;
+    _Atomic uint32_t generation; /* keys: when state was found */
+    _Atomic uint32_t twin;       /* keys: the private key's handle that is used instead; 0: none */
+    uint32_t extra;
+};
+
+enum { SLOTS = 262144 };
+extern struct slot slots[SLOTS];
+
+/* NULL for handles beyond the table and for pseudo handles: such a handle is looked up each time */
+static inline struct slot *slot_of(HANDLE handle)
+{
+    uintptr_t index = (uintptr_t)handle >> 2;
+
+    return index && index < SLOTS ? &slots[index] : NULL;
+}
+
+static inline enum slot_kind slot_kind(HANDLE handle)
+{
+    struct slot *slot = slot_of(handle);
+
+    return slot ? (enum slot_kind)atomic_load_explicit(&slot->kind, memory_order_acquire) : SLOT_NONE;
+}
+
+void slot_set(HANDLE handle, enum slot_kind kind, unsigned int state, uint32_t generation);
+void slot_clear(HANDLE handle); /* also closes the twin */
+
+/* ---- names moved into the silo ---- */
+
+/* An OBJECT_ATTRIBUTES with a name of our own; long names go to a buffer of the thread. */
+struct moved {
+    OBJECT_ATTRIBUTES attr;
+    UNICODE_STRING name;
+    WCHAR text[480];
+};
+
+typedef enum name_class classify_fn(struct span name, struct name_edit *edit);
+
+/* The attributes to use in place of attr: attr itself, or m's with the name moved. *status is only set
+ * on failure, when NULL is returned. class_out may be NULL. Reads the caller's memory: hold no lock. */
+const OBJECT_ATTRIBUTES *move_object(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call);
+const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
+                                   enum name_class *class_out, NTSTATUS *status);
+const OBJECT_ATTRIBUTES *move_key(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call);
+
+/* a buffer of this thread for what does not fit on the stack; which is 0 or 1; NULL: no memory */
+void *thread_buffer(unsigned int which);
+enum { THREAD_BUFFER = 0x20000 };
+
+/* ---- tracing: a line per redirected call, off unless the configuration names a file ---- */
+
+extern int trace_fd;
+void trace_line(const char *call, const char *what, struct span name);
+#define TRACE(call, what, name) \
+    do {                        \
+        if (__builtin_expect(trace_fd >= 0, 0)) trace_line(call, what, name); \
+    } while (0)
+
+/* ---- critical sections that survive Wine's way of ending and suspending threads ---- */
+
+struct quiet {
+    uint64_t mask[16]; /* a sigset_t */
+};
+void quiet_begin(struct quiet *q); /* no asynchronous signal is handled until quiet_end */
+void quiet_end(struct quiet *q);
+
+/* ---- between hook files ---- */
+
+HANDLE key_target(HANDLE key);          /* the handle to use for reading through key */
+HANDLE key_target_writable(HANDLE key); /* the same for writing: copies the key up first */
+void process_register_self(void);       /* note this process as the silo's; any time after Wine's start */
+
+#endif
