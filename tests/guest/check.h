@@ -47,7 +47,12 @@ __attribute__((format(printf, 3, 4), unused)) static BOOL check(BOOL condition, 
 }
 
 /* The detail is the condition's text and the last error. */
-#define CHECK(name, condition) check((condition), name, "%s, error %lu", #condition, GetLastError())
+#define CHECK(name, condition) \
+    ({ \
+        BOOL held_ = (condition); \
+        DWORD error_ = GetLastError(); \
+        check(held_, name, "%s, error %lu", #condition, error_); \
+    })
 
 /* Status codes of the native API. */
 #define CHECK_STATUS(name, expression, wanted) \

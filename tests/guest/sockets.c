@@ -140,13 +140,39 @@ static SOCKET connected(int af, const char *address, int port)
     return s;
 }
 
-#define CHECK_WSA(name, condition) check((condition), name, "%s, error %d", #condition, WSAGetLastError())
+#define CHECK_WSA(name, condition) CHECK(name, condition)
+
+/* Wait until there is something to read or to accept, so that a failure does not hang the test. */
+static BOOL readable(SOCKET s)
+{
+    struct timeval limit = {5, 0};
+    fd_set set;
+
+    FD_ZERO(&set);
+    FD_SET(s, &set);
+    return select(0, &set, NULL, NULL, &limit) == 1;
+}
+
+static SOCKET accepted(SOCKET server, struct sockaddr_storage *from)
+{
+    int size = sizeof(*from);
+
+    return readable(server) ? accept(server, (struct sockaddr *)from, &size) : INVALID_SOCKET;
+}
+
+static int received_from(SOCKET s, char *text, int room, struct sockaddr_storage *from)
+{
+    int size = sizeof(*from);
+
+    memset(from, 0, size);
+    return readable(s) ? recvfrom(s, text, room, 0, (struct sockaddr *)from, &size) : -1;
+}
 
 static BOOL can_send(SOCKET from, SOCKET to)
 {
     char text[8] = "";
 
-    return send(from, "ping", 5, 0) == 5 && recv(to, text, sizeof(text), 0) == 5 && !strcmp(text, "ping");
+    return send(from, "ping", 5, 0) == 5 && readable(to) && recv(to, text, sizeof(text), 0) == 5 && !strcmp(text, "ping");
 }
 
 /* Bind, listen, connect, accept, and every address that can be read back. */
@@ -154,7 +180,7 @@ static void check_stream(const struct family *f, const char *bind_to, const char
 {
     SOCKET server = listening(f->af, bind_to, 0), client, other;
     struct sockaddr_storage from = {0};
-    int size = sizeof(from), port;
+    int port;
 
 #define NAME(text) title(f->name, title(what, text))
     if (!CHECK_WSA(NAME("listen"), server != INVALID_SOCKET))
@@ -163,7 +189,7 @@ static void check_stream(const struct family *f, const char *bind_to, const char
     check_own_name(NAME("listener-name"), server, bind_to, port);
     client = connected(f->af, f->loopback, port);
     CHECK_WSA(NAME("connect"), client != INVALID_SOCKET);
-    other = accept(server, (struct sockaddr *)&from, &size);
+    other = accepted(server, &from);
     CHECK_WSA(NAME("accept"), other != INVALID_SOCKET);
     check_own_name(NAME("client-name"), client, f->loopback, 0);
     check_peer_name(NAME("client-peer"), client, f->loopback, port);
@@ -248,13 +274,10 @@ static void check_datagrams(const struct family *f)
 
     check_own_name(title(f->name, "datagram-name"), server, f->any, port);
     CHECK_WSA(title(f->name, "sendto"), sendto(client, "one", 4, 0, (struct sockaddr *)&to, size) == 4);
-    CHECK_WSA(title(f->name, "recvfrom"), recvfrom(server, text, sizeof(text), 0, (struct sockaddr *)&from,
-                                                   &from_size) == 4);
+    CHECK_WSA(title(f->name, "recvfrom"), received_from(server, text, sizeof(text), &from) == 4);
     check_address(title(f->name, "recvfrom-address"), &from, f->loopback, own_port(client));
     CHECK_WSA(title(f->name, "reply"), sendto(server, "two", 4, 0, (struct sockaddr *)&from, from_size) == 4);
-    from_size = sizeof(from);
-    CHECK_WSA(title(f->name, "reply-received"), recvfrom(client, text, sizeof(text), 0, (struct sockaddr *)&from,
-                                                         &from_size) == 4);
+    CHECK_WSA(title(f->name, "reply-received"), received_from(client, text, sizeof(text), &from) == 4);
     check_address(title(f->name, "reply-address"), &from, f->loopback, port);
     from_size = sizeof(from);
     memset(&from, 0, sizeof(from));
@@ -275,7 +298,7 @@ static void check_dual_stack(void)
     SOCKET server = socket(AF_INET6, SOCK_STREAM, 0), client, other;
     struct sockaddr_storage any, from = {0};
     DWORD only = 0;
-    int size = make_address(&any, AF_INET6, "::", 0), from_size = sizeof(from), port;
+    int size = make_address(&any, AF_INET6, "::", 0), port;
 
     setsockopt(server, IPPROTO_IPV6, IPV6_V6ONLY, (char *)&only, sizeof(only));
     CHECK_WSA("dual-listen", !bind(server, (struct sockaddr *)&any, size) && !listen(server, 8));
@@ -283,7 +306,7 @@ static void check_dual_stack(void)
     check_own_name("dual-listener-name", server, "::", port);
     client = connected(AF_INET, "127.0.0.1", port);
     if (CHECK_WSA("dual-connect-v4", client != INVALID_SOCKET)) {
-        other = accept(server, (struct sockaddr *)&from, &from_size);
+        other = accepted(server, &from);
         check_address("dual-from-v4", &from, "::ffff:127.0.0.1", own_port(client));
         check_own_name("dual-name-v4", other, "::ffff:127.0.0.1", port);
         CHECK_WSA("dual-talk-v4", can_send(client, other));
@@ -291,8 +314,7 @@ static void check_dual_stack(void)
     }
     client = connected(AF_INET6, "::1", port);
     if (CHECK_WSA("dual-connect-v6", client != INVALID_SOCKET)) {
-        from_size = sizeof(from);
-        other = accept(server, (struct sockaddr *)&from, &from_size);
+        other = accepted(server, &from);
         check_address("dual-from-v6", &from, "::1", own_port(client));
         CHECK_WSA("dual-talk-v6", can_send(client, other));
         closesocket(client), closesocket(other);
