@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -158,14 +159,31 @@ def init_host(host_name: str, on_progress: OnProgress | None = None) -> bool:
     with os_errors("make the host's base"), lock(paths):
         if paths.host_json.is_file():  # another process was faster
             return False
-        remove_tree(paths.base_partial)
-        remove_tree(paths.base)
+        discard_prefix(paths.base_partial)
+        discard_prefix(paths.base)
         try:
             _run_worker(paths, on_progress or (lambda text, done: None))
         except BaseException:
-            remove_tree(paths.base_partial)
+            discard_prefix(paths.base_partial)
             raise
     return True
+
+
+def discard_prefix(prefix: Path) -> None:
+    """Remove a Wine prefix and the directory of its wineserver's socket, if Debian's Wine made one.
+
+    ``PREFIX/wineserver`` holds the name of a directory in /tmp; a killed wineserver leaves it there.
+    """
+    try:
+        token = (prefix / "wineserver").read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        token = ""
+    if re.fullmatch(r"wine-[A-Za-z0-9]{6}", token):
+        directory = Path("/tmp", token)  # noqa: S108 - where Wine put it; the owner is checked
+        with contextlib.suppress(OSError):
+            if directory.lstat().st_uid == os.getuid():
+                remove_tree(directory)
+    remove_tree(prefix)
 
 
 def _run_worker(paths: HostPaths, on_progress: OnProgress) -> None:

@@ -18,12 +18,14 @@ from typing import Final
 from winesilo.errors import HostError, WinesiloError, to_wire
 from winesilo.host import namespaces, nsinit, overlayfs, process, template, wine
 from winesilo.host.base import FORMAT, HostInfo, OnProgress
-from winesilo.host.files import os_errors, remove_tree, write_atomic
+from winesilo.host.files import os_errors, remove_tree, require_space, write_atomic
 from winesilo.host.paths import HostPaths
 from winesilo.host.registry_file import render
 from winesilo.host.wineserver import WineServer
 
 WINEBOOT_TIMEOUT_S: Final = 600.0
+#: With less the prefix may be incomplete.
+_SPACE_LEFT: Final = 16 << 20
 _REPORT_EVERY_S: Final = 0.2
 #: Files that Wine 8.0 and 10.0 put into system32; only for the progress bar.
 _USUAL_FILES: Final = 750
@@ -65,8 +67,12 @@ def make(paths: HostPaths, user_namespace: bool) -> None:
     server = WineServer(installation, prefix, sys.stderr)
     try:
         boot(installation, prefix, "--init", _progress)
+    except HostError:
+        require_space(prefix, _SPACE_LEFT, "the base prefix")  # the likely reason
+        raise
     finally:
         server.stop()
+    require_space(prefix, _SPACE_LEFT, "the base prefix")  # the wineserver only mutters when it can't save
     _progress("reading the base's registry", 0.95)
     tidy(prefix)
     info = describe(paths, installation, prefix)

@@ -96,7 +96,8 @@ def disk_usage(path: Path) -> int:
     while pending:
         directory = pending.pop()
         try:
-            entries = list(os.scandir(directory))
+            with os.scandir(directory) as found:
+                entries = list(found)
         except OSError:
             continue
         for entry in entries:

@@ -53,6 +53,8 @@ def _libc() -> ctypes.CDLL:
 def _check(result: int, what: str, hint: str | None = None) -> None:
     if result != 0:
         number = ctypes.get_errno()
+        if number in (errno.ENOSPC, errno.EUSERS) and hint == _USER_HINT:
+            what += " (the limit of user.max_user_namespaces, max_mnt_namespaces or max_pid_namespaces)"
         raise NamespaceError(f"{what}: {os.strerror(number)}", hint, errno=number)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -20,7 +21,6 @@ from winesilo.host.files import remove_tree
 
 log = logging.getLogger(__name__)
 
-_OVERLAYFS_MAGIC: Final = 0x794C7630  # <linux/magic.h>
 #: mount(2) passes at most one page of options.
 _MAX_OPTIONS: Final = 4000
 _FUSE_TIMEOUT_S: Final = 10.0
@@ -182,7 +182,7 @@ def _try(folder: Path, method: Method) -> str | None:
 
 
 def _hint(data: Path, user_namespace: bool) -> str:
-    if _filesystem_magic(data) == _OVERLAYFS_MAGIC:
+    if filesystem_type(data.resolve(), Path("/proc/self/mountinfo").read_text()) == "overlay":
         return (
             f"{data} is itself on an overlay (a container's root): set XDG_DATA_HOME to a directory on a"
             " volume or tmpfs, or install fuse-overlayfs and give the container /dev/fuse"
@@ -192,10 +192,20 @@ def _hint(data: Path, user_namespace: bool) -> str:
     return "load the kernel's overlay module (modprobe overlay), or install fuse-overlayfs"
 
 
-def _filesystem_magic(path: Path) -> int:
-    """The ``f_type`` of statfs(2), which Python doesn't offer; 0 if stat(1) can't tell."""
-    result = process.run(["stat", "--file-system", "--format=%t", str(path)])
-    try:
-        return int(result.stdout.strip(), 16)
-    except ValueError:
-        return 0
+def filesystem_type(path: Path, mountinfo: str) -> str:
+    """The type of the file system that holds ``path``.
+
+    Args:
+        path: absolute, without symbolic links.
+        mountinfo: the content of ``/proc/self/mountinfo`` (proc(5)).
+
+    Returns:
+        Its name, for example ``ext4``; empty if no mount holds the path.
+    """
+    best, kind = -1, ""
+    for line in mountinfo.splitlines():
+        head, _, tail = line.partition(" - ")
+        point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), head.split(" ")[4])
+        if path.is_relative_to(point) and len(point) >= best:  # later mounts cover earlier ones
+            best, kind = len(point), tail.split(" ")[0]
+    return kind

@@ -137,6 +137,9 @@ def finish(
         raise HostError(f"{name!s} did not end within {timeout_s:g} s") from None
     finally:
         end(process, END_GRACE_S)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
     return Completed(process.returncode, _text(out), _text(err))
 
 

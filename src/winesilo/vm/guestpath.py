@@ -75,9 +75,9 @@ def _child(folder: Path, name: str) -> Path:
         return exact
     folded = name.casefold()
     try:
-        for entry in os.scandir(folder):
-            if entry.name.casefold() == folded:
-                return folder / entry.name
+        for entry in os.listdir(folder):
+            if entry.casefold() == folded:
+                return folder / entry
     except OSError:
         pass  # not a directory or missing: the spelling stays as given
     return exact

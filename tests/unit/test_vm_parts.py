@@ -1,0 +1,383 @@
+"""Hives, paths in a silo, copying, versions, the interposer's files, the watcher."""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from pathlib import Path
+
+import pytest
+
+from winesilo.errors import (
+    AgentError,
+    InterposerError,
+    InvalidPath,
+    LibraryMissing,
+    ProgramNotFound,
+    SiloCorrupt,
+    UsageError,
+)
+from winesilo.host import process, registry_file
+from winesilo.host.registry_file import REG_LINK, Key, Registry, Value
+from winesilo.host.watcher import HANGUP, READABLE, Watcher
+from winesilo.interposer import config
+from winesilo.interposer.config import Config, SharedMemory, twin_address
+from winesilo.vm import copying, guestpath, processes, registry, views, winver
+
+CONTENT = b"WINE REGISTRY Version 2\n\n[Machine] 1\n"
+
+
+# -- hives ----------------------------------------------------------------------------------------
+
+
+def test_seal_and_unseal(tmp_path: Path) -> None:
+    path = tmp_path / "registry.hive"
+    assert registry.unseal(registry.seal(CONTENT), path) == CONTENT
+    path.write_bytes(registry.seal(CONTENT))
+    registry.check_hive(path)
+
+
+def test_every_damage_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "registry.hive"
+    path.parent.mkdir()
+    good = registry.seal(CONTENT)
+    damaged = [good[:cut] for cut in range(len(good))]
+    damaged += [good[:at] + b"~" + good[at + 1 :] for at in range(len(good) - 1)]
+    for data in [*damaged, b"", CONTENT, good + b"x\n", b"rubbish\n" * 100]:
+        with pytest.raises(SiloCorrupt):
+            registry.unseal(data, path)
+    with pytest.raises(SiloCorrupt) as caught:
+        registry.check_hive(path)
+    assert caught.value.details["path"] == str(path)
+
+
+def test_a_clones_hive_leads_into_itself(tmp_path: Path) -> None:
+    hive = Registry("X")
+    for name, target in (("A", r"\REGISTRY\User\winesilo-7\Machine\B"), ("C", r"\REGISTRY\Machine\C")):
+        hive.add(Key(name, link=True)).set("SymbolicLinkValue", Value(REG_LINK, target.encode("utf-16-le")))
+    sealed = registry.seal(registry_file.render(hive).encode())
+    path = tmp_path / "h"
+    again = registry_file.parse(registry.unseal(registry.renumbered(sealed, path, 7, 12), path).decode())
+    targets = [key.values["SymbolicLinkValue"].as_text() for key in again]
+    assert targets == [r"\REGISTRY\User\winesilo-12\Machine\B", r"\REGISTRY\Machine\C"]
+
+
+class FakeAgent:
+    """Takes what Hive calls; only some of it matters."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.busy = 0
+        self.loaded = False
+        self.fail_save = False
+
+    def hive_load(self, _silo_id: int, _path: str) -> None:
+        self.calls.append("load")
+        if self.loaded:
+            raise AgentError("collision", status=0xC0000035)
+        self.loaded = True
+
+    def hive_save(self, _silo_id: int, path: str) -> None:
+        self.calls.append("save")
+        Path(path).write_bytes(CONTENT + b"\n[New] 1\n")
+        if self.fail_save:
+            raise AgentError("disk full", status=0xC000007F)
+
+    def hive_unload(self, _silo_id: int) -> None:
+        self.calls.append("unload")
+        if self.busy:
+            self.busy -= 1
+            raise AgentError("busy", status=0xC0000121)
+        self.loaded = False
+
+
+def test_hive_life(tmp_path: Path) -> None:
+    path = tmp_path / "registry.hive"
+    path.write_bytes(registry.seal(CONTENT))
+    shared = SharedMemory(tmp_path / "shared.mem")
+    agent = FakeAgent()
+    agent.loaded = True  # a leftover of a daemon that could not unload it
+    hive = registry.Hive(agent, 3, path, shared)  # type: ignore[arg-type]
+    hive.load()
+    assert agent.calls == ["load", "unload", "load"]
+    assert not hive.save_if_changed()
+    with (tmp_path / "shared.mem").open("r+b") as stream:
+        stream.seek(16)
+        stream.write(struct.pack("<Q", 5))
+    agent.fail_save = True
+    before = path.read_bytes()
+    with pytest.raises(AgentError):
+        hive.save_if_changed()
+    assert path.read_bytes() == before
+    agent.fail_save = False
+    assert hive.save_if_changed()
+    assert not hive.save_if_changed()
+    assert b"[New]" in registry.unseal(path.read_bytes(), path)
+    agent.busy = 2
+    hive.unload()
+    hive.unload()
+    assert not agent.loaded
+    assert sorted(os.listdir(tmp_path)) == ["registry.hive", "shared.mem"]
+    shared.close()
+
+
+# -- paths in a silo ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    drive = tmp_path / "root"
+    system = drive / "windows" / "System32"
+    system.mkdir(parents=True)
+    (system / "cmd.exe").touch()
+    (drive / "Tools").mkdir()
+    (drive / "Tools" / "Run.bat").touch()
+    (drive / "Tools" / "a.b").touch()
+    return drive
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        (r"C:\a\b", ["a", "b"]),
+        (r"c:/a//b\.", ["a", "b"]),
+        (r"\a\..\..\b", ["b"]),
+        ("C:\\", []),
+    ],
+)
+def test_split(path: str, parts: list[str]) -> None:
+    assert guestpath.split(path) == parts
+
+
+@pytest.mark.parametrize("path", [r"D:\a", "a", r"C:a", "", r"C:\a|b", "C:\\a\0", r"C:\a:b", r"\\?\C:\x"])
+def test_split_refuses(path: str) -> None:
+    with pytest.raises(InvalidPath):
+        guestpath.split(path)
+
+
+def test_case_does_not_matter(root: Path) -> None:
+    assert guestpath.to_unix(root, r"C:\WINDOWS\system32\CMD.EXE") == root / "windows/System32/cmd.exe"
+    assert guestpath.to_unix(root, r"C:\tools\New\File") == root / "Tools/New/File"
+
+
+def test_links_out_of_the_silo_are_refused(root: Path) -> None:
+    (root / "etc").symlink_to("/etc")
+    (root / "up").symlink_to("..")
+    (root / "in").symlink_to("windows")
+    for path in (r"C:\etc\passwd", r"C:\up", r"C:\up\x"):
+        with pytest.raises(InvalidPath):
+            guestpath.to_unix(root, path)
+    assert guestpath.to_unix(root, r"C:\in\System32").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("program", "cwd", "found"),
+    [
+        ("cmd", "C:\\", r"C:\windows\System32\cmd.exe"),
+        ("CMD.exe", r"C:\tools", r"C:\windows\System32\cmd.exe"),
+        ("run", r"C:\Tools", r"C:\Tools\Run.bat"),
+        (r"tools\run", "C:\\", r"C:\Tools\Run.bat"),
+        (r"C:\tools\a.b", "C:\\", r"C:\Tools\a.b"),
+    ],
+)
+def test_programs_are_found(root: Path, program: str, cwd: str, found: str) -> None:
+    assert guestpath.find_program(root, program, cwd) == found
+
+
+def test_missing_programs_are_named(root: Path) -> None:
+    for program in ("nope", "C:\\nope.exe", "C:\\Tools", ""):
+        with pytest.raises(ProgramNotFound) as caught:
+            guestpath.find_program(root, program, "C:\\")
+        assert caught.value.exit_code == 125
+        assert repr(program) in caught.value.message or not program
+
+
+def test_scripts_go_through_cmd() -> None:
+    assert guestpath.command(r"C:\x.BAT", ["a"]) == [r"C:\windows\system32\cmd.exe", "/c", r"C:\x.BAT", "a"]
+    assert guestpath.command(r"C:\x.exe", ["a"]) == [r"C:\x.exe", "a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        (r"db1:C:\data\x", ("db1", r"C:\data\x")),
+        ("db1:/data", ("db1", "/data")),
+        ("/tmp/x:y", None),
+        ("relative", None),
+        ("C:\\x", ("C", "\\x")),
+    ],
+)
+def test_copy_paths(text: str, result: tuple[str, str] | None) -> None:
+    assert views.split_copy_path(text) == result
+
+
+# -- copying --------------------------------------------------------------------------------------
+
+
+def test_copy_in_and_out(root: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "sub").mkdir(parents=True)
+    (source / "sub" / "f").write_text("1")
+    (source / "link").symlink_to(source / "sub" / "f")
+    checks: list[int] = []
+    assert copying.copy_in(source, root, r"C:\TOOLS", lambda: checks.append(1)) == 2
+    assert (root / "Tools/source/sub/f").read_text() == "1"
+    assert checks
+    assert copying.copy_in(source / "sub" / "f", root, r"C:\tools\g", lambda: None) == 1
+    assert copying.copy_out(root, r"C:\tools\G", tmp_path / "back", lambda: None) == 1
+    assert (tmp_path / "back").read_text() == "1"
+
+
+def test_copy_out_ignores_links(root: Path, tmp_path: Path) -> None:
+    (root / "Tools" / "passwd").symlink_to("/etc/passwd")
+    copying.copy_out(root, r"C:\tools", tmp_path, lambda: None)
+    assert sorted(os.listdir(tmp_path / "Tools")) == ["Run.bat", "a.b"]
+
+
+def test_copy_refuses(root: Path, tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.touch()
+    for source, target in ((tmp_path / "no", "C:\\"), (file, r"C:\no\x"), (root / "Tools", r"C:\Tools\a.b")):
+        with pytest.raises(InvalidPath):
+            copying.copy_in(source, root, target, lambda: None)
+    with pytest.raises(InvalidPath):
+        copying.copy_out(root, r"C:\nope", tmp_path, lambda: None)
+
+
+# -- Windows versions -----------------------------------------------------------------------------
+
+
+def test_versions_are_written() -> None:
+    hive = Registry("X")
+    current = hive.add(Key(r"Machine\Software\Microsoft\Windows NT\CurrentVersion"))
+    options = hive.add(Key(r"Machine\System\ControlSet001\Control\ProductOptions"))
+    winver.apply(hive, "WIN10", (8, 0))
+    assert current.values["CurrentVersion"].as_text() == "10.0"
+    winver.apply(hive, "win10", (10, 0))
+    assert current.values["CurrentVersion"].as_text() == "6.3"
+    winver.apply(hive, "win2008", (10, 0))
+    assert current.values["CurrentVersion"].as_text() == "6.0"
+    assert options.values["ProductType"].as_text() == "ServerNT"
+
+
+@pytest.mark.parametrize("name", ["win99", "", None, 10])
+def test_unknown_versions(name: object) -> None:
+    with pytest.raises(UsageError, match="Windows version"):
+        winver.check_version(name)
+
+
+# -- the interposer's files -----------------------------------------------------------------------
+
+
+def make_config(**changes: object) -> Config:
+    fields: dict[str, object] = {
+        "silo_id": 7,
+        "address": "127.7.0.7",
+        "shared": Path("/run/shared.mem"),
+        "loaders": [Path("/usr/lib/wine/wine64")],
+        "links": [("a", "b")],
+        "volatile": ["machine\\hardware"],
+        **changes,
+    }
+    return Config(**fields)  # type: ignore[arg-type]
+
+
+def test_config_lines() -> None:
+    assert make_config(trace=Path("/t")).render().splitlines() == [
+        "winesilo-interposer\t1",
+        "id\t7",
+        "address\t127.7.0.7",
+        "twin\t127.135.0.7",
+        "shared\t/run/shared.mem",
+        "loader\t/usr/lib/wine/wine64",
+        "link\ta\tb",
+        "volatile\tmachine\\hardware",
+        "trace\t/t",
+    ]
+
+
+def test_config_refuses_what_it_cannot_hold() -> None:
+    with pytest.raises(InterposerError):
+        make_config(shared=Path("/a\tb")).render()
+
+
+def test_twins_come_back() -> None:
+    assert twin_address(twin_address("127.1.2.3")) == "127.1.2.3"
+
+
+def test_missing_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(config, "_NATIVE", tmp_path)
+    for find in (config.library_path, config.agent_path):
+        with pytest.raises(LibraryMissing, match="missing") as caught:
+            find()
+        assert "make build" in (caught.value.hint or "")
+
+
+def test_shared_memory(tmp_path: Path) -> None:
+    shared = SharedMemory(tmp_path / "m")
+    raw = (tmp_path / "m").stat()
+    assert raw.st_size == config.SHARED_SIZE
+    assert raw.st_blocks * 512 < 1 << 20
+    assert shared.registry_writes() == 0
+    with (tmp_path / "m").open("r+b") as stream:
+        assert stream.read(8) == b"WSILO\0\0\1"
+        stream.seek(32768 + 16 * (0x124 >> 2))
+        stream.write(struct.pack("<IIQ", 0x124, 4242, 99))
+    assert shared.lookup(0x124) == (4242, 99)
+    assert shared.lookup(0x128) is None
+    assert shared.lookup(0x124 + (65536 << 2)) is None
+    shared.close()
+    assert not (tmp_path / "m").exists()
+
+
+# -- processes and the watcher --------------------------------------------------------------------
+
+
+def test_processes_are_found_by_their_environment(tmp_path: Path) -> None:
+    conf = tmp_path / "interposer.conf"
+    child = process.spawn(
+        ["sleep", "60"], env={config.CONFIG_VARIABLE: str(conf), "PATH": os.environ["PATH"]}
+    )
+    try:
+        assert processes.unix_pids(conf) == [child.pid]
+        assert processes.unix_pids(tmp_path / "interposer.con") == []
+        assert child.pid not in processes.host_pids()
+        assert processes.pss_bytes(child.pid) > 0
+        reaper = threading.Thread(target=child.wait)
+        reaper.start()
+        assert processes.kill(conf, 5.0) == []
+        reaper.join(5)
+        assert child.returncode == -9
+    finally:
+        child.kill()
+        child.wait()
+    assert processes.pss_bytes(child.pid) == 0
+
+
+def test_windows_times() -> None:
+    assert processes.windows_time_iso(116_444_736_000_000_000) == "1970-01-01T00:00:00.000+00:00"
+
+
+def test_watcher_calls_once() -> None:
+    watcher = Watcher()
+    first, second = os.pipe()
+    called = threading.Event()
+    watcher.add(first, READABLE, called.set)
+    assert not called.wait(0.05)
+    os.write(second, b"x")
+    assert called.wait(5)
+    called.clear()
+    watcher.add(first, HANGUP, called.set)
+    watcher.remove(first)
+    os.close(second)
+    assert not called.wait(0.05)
+    os.close(first)
+    watcher.close()
+
+
+def test_tail(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    assert views.tail(path, 3) == ""
+    path.write_text("\n".join(str(number) for number in range(1000)))
+    assert views.tail(path, 3) == "997\n998\n999"
