@@ -190,7 +190,8 @@ static void check_native(void)
         CloseHandle(client), CloseHandle(server);
     }
     CHECK_STATUS("native-root", nt_open(L"\\??\\pipe\\", NULL, &root), 0);
-    CHECK_NAME("native-root-name", root, L"\\Device\\NamedPipe");
+    check(begins_with(object_name(root), L"\\Device\\NamedPipe"), "native-root-name", "the name is %ls",
+          object_name(root)); /* with a backslash at its end in Wine 10 */
     CloseHandle(root);
 }
 

@@ -77,6 +77,12 @@ class Session:
             return -1 if status.state in _NEEDS_PROCESS else None
         return process_wait(self.agent, status.pid, 0)
 
+    def state(self, status: RawStatus) -> str:
+        """The state word."""
+        if is_aborted(status) or self.dead_exit_code(status) is not None:
+            return model.DEAD
+        return model.word_of(status.state, model.STATES)
+
     def describe(self, name: str) -> Service:
         """Everything about one service.
 
