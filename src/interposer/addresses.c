@@ -72,3 +72,16 @@ bool address_show(const struct silo_addresses *silo, void *addr, size_t size, en
     memcpy(addr, &a, size < sizeof(a) ? size : sizeof(a));
     return true;
 }
+
+bool address_show_v6_only(const struct silo_addresses *silo, void *addr, size_t size, enum address_kind bound)
+{
+    struct ws_sockaddr a;
+
+    if (address_show(silo, addr, size, bound)) return true;
+    if (size < SIZE_V6_USED || address_kind(silo, addr, size) != ADDRESS_MAPPED_LOOPBACK) return false;
+    memset(&a, 0, sizeof(a));
+    memcpy(&a, addr, size < sizeof(a) ? size : sizeof(a));
+    memcpy(a.v6.addr, loopback6, 16);
+    memcpy(addr, &a, size < sizeof(a) ? size : sizeof(a));
+    return true;
+}

@@ -56,4 +56,7 @@ void address_set(struct ws_sockaddr *addr, const uint8_t v4[4]);
  * the silo's own, or its twin, and says whether it did. */
 bool address_show(const struct silo_addresses *silo, void *addr, size_t size, enum address_kind bound);
 
+/* The same for a socket that the program made IPv6 only: it knows no IPv4-mapped loopback. */
+bool address_show_v6_only(const struct silo_addresses *silo, void *addr, size_t size, enum address_kind bound);
+
 #endif

@@ -21,7 +21,6 @@
 
 OPEN_CALL(NtCreateDirectoryObject)
 OPEN_CALL(NtOpenDirectoryObject)
-OPEN_CALL(NtOpenSymbolicLinkObject)
 OPEN_CALL(NtOpenEvent)
 OPEN_CALL(NtOpenMutant)
 OPEN_CALL(NtOpenSemaphore)
@@ -49,6 +48,46 @@ OBJECT_CALL(NtCreateSection,
             (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, const LARGE_INTEGER *size,
              ULONG protect, ULONG flags, HANDLE file),
             (handle, access, attr, size, protect, flags, file))
+
+NTSTATUS hook_NtOpenSymbolicLinkObject(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr)
+{
+    struct moved m;
+
+    if (object_is_refused(attr, "NtOpenSymbolicLinkObject")) {
+        *handle = NULL;
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    }
+    return real_NtOpenSymbolicLinkObject(handle, access, move_object(&m, attr, "NtOpenSymbolicLinkObject"));
+}
+
+/* OBJECT_DIRECTORY_INFORMATION; an entry with an empty name ends the list */
+struct directory_entry {
+    UNICODE_STRING name, type;
+};
+
+/* Take the host's other drives out of a list. Returns how many entries are left. */
+static size_t filter_drives(struct directory_entry *entries)
+{
+    size_t i, kept = 0;
+
+    for (i = 0; entries[i].name.Buffer; i++)
+        if (!is_foreign_drive((struct span){ entries[i].name.Buffer, entries[i].name.Length / sizeof(WCHAR) }))
+            entries[kept++] = entries[i];
+    entries[kept] = entries[i];
+    return kept;
+}
+
+NTSTATUS hook_NtQueryDirectoryObject(HANDLE handle, void *buffer, ULONG size, BOOLEAN single, BOOLEAN restart,
+                                     ULONG *context, ULONG *needed)
+{
+    NTSTATUS status;
+
+    do {
+        status = real_NtQueryDirectoryObject(handle, buffer, size, single, restart, context, needed);
+        restart = 0;
+    } while (NT_SUCCESS(status) && status != STATUS_NO_MORE_ENTRIES && !filter_drives(buffer));
+    return status;
+}
 
 /* the target is resolved by the wineserver later, so it must name what the silo means */
 NTSTATUS hook_NtCreateSymbolicLinkObject(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr,

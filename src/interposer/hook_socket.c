@@ -25,18 +25,19 @@ enum {
     AFD_RECVMSG = 0x120334,
     AFD_SENDMSG = 0x120338,
     AFD_GETPEERNAME = 0x120360,
-    AFD_CREATE = 0x120320,
-    AFD_ACCEPT = 0x120324,
-    AFD_ACCEPT_INTO = 0x120328,
-    AFD_DEVICE_FIRST = 0x120000,
-    AFD_DEVICE_LAST = 0x12ffff,
 };
 
 #define STATUS_INVALID_ADDRESS_COMPONENT STATUS(0xc0000207)
 #define STATUS_CONNECTION_REFUSED STATUS(0xc0000236)
 
+/* AFD's codes are of the form 0x12xxx or 0x12xxxx */
+static inline bool is_afd(ULONG code)
+{
+    return code >> 12 == 0x12 || code >> 16 == 0x12;
+}
+
 /* of a socket's slot: state is the address_kind it was bound to */
-enum { SOCKET_BIND_PENDING = 1, SOCKET_CONNECTED = 2 };
+enum { SOCKET_BIND_PENDING = 1, SOCKET_CONNECTED = 2, SOCKET_V6_ONLY = 4 };
 
 struct bind_params {
     int32_t unknown;
@@ -137,11 +138,21 @@ static NTSTATUS pass(const struct ioctl *c, void *in, ULONG in_size)
                                       c->out_size);
 }
 
-static void show(void *addr, size_t size, enum address_kind bound)
+static void show(HANDLE handle, void *addr, size_t size, enum address_kind bound)
 {
+    const struct slot *slot = slot_of(handle);
     struct silo_addresses a = ours();
 
-    address_show(&a, addr, size, bound);
+    if (slot && slot->kind == SLOT_SOCKET && (slot->flags & SOCKET_V6_ONLY)) address_show_v6_only(&a, addr, size, bound);
+    else address_show(&a, addr, size, bound);
+}
+
+static bool is_bound(HANDLE handle)
+{
+    struct ws_sockaddr name;
+    IO_STATUS_BLOCK io;
+
+    return !real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_GETSOCKNAME, NULL, 0, &name, sizeof(name));
 }
 
 static NTSTATUS bind_late(HANDLE handle, bool to_silo)
@@ -161,6 +172,14 @@ static NTSTATUS bind_late(HANDLE handle, bool to_silo)
     }
     return real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_BIND, &params,
                                       (ULONG)(4 + addr_size(&params.addr)), &bound, (ULONG)addr_size(&params.addr));
+}
+
+static void note_bound(HANDLE handle, enum address_kind kind, unsigned int flags)
+{
+    struct slot *slot = slot_of(handle);
+
+    slot_set(handle, SLOT_SOCKET, kind, 0);
+    if (slot) slot->flags = (uint16_t)flags;
 }
 
 static NTSTATUS do_bind(const struct ioctl *c)
@@ -184,16 +203,14 @@ static NTSTATUS do_bind(const struct ioctl *c)
     }
     facts = look_at(c->handle, params.addr.family == WS_AF_INET6);
     if (address_is_wildcard(kind) && !params.addr.port) {
-        if (!facts.stream) return pass(c, c->in, c->in_size);
+        if (!facts.stream) {
+            note_bound(c->handle, kind, facts.v6_only ? SOCKET_V6_ONLY : 0);
+            return pass(c, c->in, c->in_size);
+        }
         if (slot_of(c->handle) && !c->event && !c->apc && c->out_size >= addr_size(&params.addr)) {
-            struct ws_sockaddr probe;
-            IO_STATUS_BLOCK io;
-
             /* a second bind is an error that the real call reports */
-            if (!real_NtDeviceIoControlFile(c->handle, NULL, NULL, NULL, &io, AFD_GETSOCKNAME, NULL, 0, &probe, sizeof(probe)))
-                return pass(c, c->in, c->in_size);
-            slot_set(c->handle, SLOT_SOCKET, kind, 0);
-            slot_of(c->handle)->flags = SOCKET_BIND_PENDING;
+            if (is_bound(c->handle)) return pass(c, c->in, c->in_size);
+            note_bound(c->handle, kind, facts.v6_only ? SOCKET_BIND_PENDING | SOCKET_V6_ONLY : SOCKET_BIND_PENDING);
             memcpy(c->out, &params.addr, addr_size(&params.addr));
             c->io->Status = STATUS_SUCCESS;
             c->io->Information = addr_size(&params.addr);
@@ -210,16 +227,30 @@ static NTSTATUS do_bind(const struct ioctl *c)
     }
     status = pass(c, &params, c->in_size);
     if (!NT_SUCCESS(status)) return status;
-    slot_set(c->handle, SLOT_SOCKET, kind, 0);
+    note_bound(c->handle, kind, facts.v6_only ? SOCKET_V6_ONLY : 0);
     if (status == STATUS_SUCCESS && c->out && c->out_size >= 16) {
         if (kind == ADDRESS_ANY6 && !facts.v6_only && !params.addr.port)
             set_dual(facts.stream, ((struct ws_sockaddr *)c->out)->port, true);
-        show(c->out, c->out_size, kind);
+        show(c->handle, c->out, c->out_size, kind);
     }
     return status;
 }
 
 /* ---- destinations ---- */
+
+/* An IPv6 sender whose address Linux would choose would come from 127.0.0.1: give it the silo's IPv6 stand-in. */
+static void choose_source(HANDLE handle)
+{
+    struct bind_params params = { 0 };
+    struct ws_sockaddr bound;
+    IO_STATUS_BLOCK io;
+
+    if (is_bound(handle)) return;
+    if (look_at(handle, true).v6_only) note_bound(handle, ADDRESS_OTHER, SOCKET_V6_ONLY);
+    params.addr.family = WS_AF_INET6;
+    address_set(&params.addr, config.twin);
+    real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_BIND, &params, sizeof(params), &bound, sizeof(bound));
+}
 
 /* Change an address a program sends to. False: no silo may reach it. */
 static bool redirect(HANDLE handle, struct ws_sockaddr *addr, size_t size, bool *changed)
@@ -235,6 +266,7 @@ static bool redirect(HANDLE handle, struct ws_sockaddr *addr, size_t size, bool 
         bool stream = look_at(handle, true).stream;
         bool v6 = kind == ADDRESS_LOOPBACK6 || kind == ADDRESS_ANY6;
 
+        if (v6) choose_source(handle);
         address_set(addr, v6 && !is_dual(stream, addr->port) ? config.twin : config.address);
     }
     else address_set(addr, config.address);
@@ -314,7 +346,7 @@ static NTSTATUS do_getsockname(const struct ioctl *c)
 
     if (status || !c->out) return status;
     if (slot && slot->kind == SLOT_SOCKET && !(slot->flags & SOCKET_CONNECTED)) bound = slot->state;
-    show(c->out, c->out_size, bound);
+    show(c->handle, c->out, c->out_size, bound);
     return status;
 }
 
@@ -322,7 +354,7 @@ static NTSTATUS do_getpeername(const struct ioctl *c)
 {
     NTSTATUS status = pass(c, c->in, c->in_size);
 
-    if (!status && c->out) show(c->out, c->out_size, ADDRESS_OTHER);
+    if (!status && c->out) show(c->handle, c->out, c->out_size, ADDRESS_OTHER);
     return status;
 }
 
@@ -336,7 +368,7 @@ static NTSTATUS do_recv(const struct ioctl *c)
     if (!status && params.addr && params.addr_len) {
         int32_t size = *(int32_t *)(uintptr_t)params.addr_len;
 
-        if (size >= 8) show((void *)(uintptr_t)params.addr, (size_t)size, ADDRESS_OTHER);
+        if (size >= 8) show(c->handle, (void *)(uintptr_t)params.addr, (size_t)size, ADDRESS_OTHER);
     }
     return status;
 }
@@ -347,7 +379,7 @@ NTSTATUS hook_NtDeviceIoControlFile(HANDLE handle, HANDLE event, PIO_APC_ROUTINE
     const struct ioctl c = { handle, event, apc, apc_context, io, code, in, in_size, out, out_size };
     const struct slot *slot;
 
-    if (code < AFD_DEVICE_FIRST || code > AFD_DEVICE_LAST) return pass(&c, in, in_size);
+    if (!is_afd(code)) return pass(&c, in, in_size);
     if (code == AFD_BIND) return do_bind(&c);
     if (code == AFD_CONNECT) return do_connect(&c);
     slot = slot_of(handle);

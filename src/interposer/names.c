@@ -107,6 +107,15 @@ static size_t skip_globalroot(struct span name)
     }
 }
 
+bool is_foreign_drive(struct span name)
+{
+    WCHAR letter;
+
+    if (name.n != 2 || name.s[1] != ':') return false;
+    letter = fold(name.s[0]);
+    return letter >= 'a' && letter <= 'z' && letter != 'c';
+}
+
 enum name_class classify_object(struct span name, struct name_edit *edit)
 {
     size_t start = skip_globalroot(name), end, session_end;
@@ -118,6 +127,8 @@ enum name_class classify_object(struct span name, struct name_edit *edit)
         span_has_prefix_ascii(path, "\\Sessions\\BNOLINKS") || span_has_prefix_ascii(path, "\\winesilo"))
         return NAME_MOVED;
     if (span_has_prefix_ascii(path, "\\Sessions\\0\\Windows")) return NAME_UNCHANGED;
+    if ((end = starts_with(path, "\\??\\")) || (end = starts_with(path, "\\DosDevices\\")))
+        return is_foreign_drive(rest(path, end)) ? NAME_REFUSED : NAME_UNCHANGED;
     end = starts_with(path, "\\Sessions\\");
     if (!end) return NAME_UNCHANGED;
     session_end = component_end(path, end);

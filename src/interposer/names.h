@@ -46,6 +46,9 @@ bool span_equal_ascii(struct span a, const char *b);
 bool span_has_prefix_ascii(struct span a, const char *b);
 bool span_has_prefix(struct span a, const WCHAR *b, size_t bn);
 
+/* the name of a drive ("D:") that a silo does not have: it has C: only */
+bool is_foreign_drive(struct span name);
+
 enum name_class classify_object(struct span name, struct name_edit *edit);
 enum name_class classify_file(struct span name, struct name_edit *edit);
 enum name_class classify_key(struct span name, struct name_edit *edit);

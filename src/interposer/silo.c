@@ -121,6 +121,17 @@ const OBJECT_ATTRIBUTES *move_object(struct moved *m, const OBJECT_ATTRIBUTES *a
     return &m->attr;
 }
 
+bool object_is_refused(const OBJECT_ATTRIBUTES *attr, const char *call)
+{
+    struct name_edit edit;
+    struct span name;
+
+    if (!name_of(attr, &name) || attr->RootDirectory || name.s[0] != '\\') return false;
+    if (classify_object(name, &edit) != NAME_REFUSED) return false;
+    TRACE(call, "refused", name);
+    return true;
+}
+
 const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
                                    enum name_class *class_out, NTSTATUS *status)
 {

@@ -65,6 +65,8 @@ typedef enum name_class classify_fn(struct span name, struct name_edit *edit);
 /* The attributes to use in place of attr: attr itself, or m's with the name moved. *status is only set
  * on failure, when NULL is returned. class_out may be NULL. Reads the caller's memory: hold no lock. */
 const OBJECT_ATTRIBUTES *move_object(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call);
+/* does attr name an object that no silo may reach? */
+bool object_is_refused(const OBJECT_ATTRIBUTES *attr, const char *call);
 const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
                                    enum name_class *class_out, NTSTATUS *status);
 const OBJECT_ATTRIBUTES *move_key(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call);
