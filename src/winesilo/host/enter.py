@@ -161,12 +161,17 @@ def _join(pid: int) -> None:
         pidfd = os.pidfd_open(pid)
     except ProcessLookupError:
         raise NamespaceError("the host has ended") from None
+    root = -1
     try:
+        root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         if user:
             ns.Join(pidfd, user).execute()
         ns.Join(pidfd, ns.CLONE_NEWNS | ns.CLONE_NEWPID).execute()
+        ns.ChangeRoot(root).execute()
     finally:
         os.close(pidfd)
+        if root >= 0:
+            os.close(root)
 
 
 def _exec(spec: ExecSpec, server_fd: int, error_fd: int, mask: Iterable[int]) -> NoReturn:

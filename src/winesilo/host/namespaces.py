@@ -38,6 +38,9 @@ _USER_HINT: Final = (
     " (Ubuntu: kernel.apparmor_restrict_unprivileged_userns=0);"
     " in a container: --security-opt seccomp=unconfined --cap-add SYS_ADMIN"
 )
+_ROOT_HINT: Final = (
+    "in a chroot the root directory must be a mount point: before entering it, mount --bind TREE TREE"
+)
 
 
 @functools.cache
@@ -111,6 +114,28 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeRoot:
+    """Use another process's root directory: joining a mount namespace leaves a chroot."""
+
+    directory: int
+
+    def describe(self) -> str:
+        """See :class:`Operation`."""
+        return "chroot: the host's root directory"
+
+    def execute(self) -> None:
+        """See :class:`Operation`."""
+        log.debug("%s", self.describe())
+        try:
+            os.fchdir(self.directory)
+            os.chroot(".")
+        except OSError as error:
+            raise NamespaceError(
+                f"cannot use the host's root directory: {error.strerror}", errno=error.errno
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
 class MapIds:
     """Map one uid and gid to themselves in a new user namespace."""
 
@@ -174,7 +199,8 @@ class MakePrivate:
     def execute(self) -> None:
         """See :class:`Operation`."""
         log.debug("%s", self.describe())
-        _check(_libc().mount(b"none", b"/", b"none", MS_REC | MS_PRIVATE, b""), "cannot make mounts private")
+        result = _libc().mount(b"none", b"/", b"none", MS_REC | MS_PRIVATE, b"")
+        _check(result, "cannot make mounts private", _ROOT_HINT)
 
 
 @dataclass(frozen=True, slots=True)
