@@ -71,6 +71,7 @@ class Engine:
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
         self._create_lock = threading.Lock()
+        self._closing = False
         self.store.sweep()
 
     # -- locking and states -------------------------------------------------------------------
@@ -87,6 +88,16 @@ class Engine:
             yield
         finally:
             lock.release()
+
+    def _unless_closing(self, check: Check) -> Check:
+        """``check``, which also gives up when the host is being stopped."""
+
+        def either() -> None:
+            if self._closing:
+                raise Cancelled("the host is being stopped")
+            check()
+
+        return either
 
     def _running(self, name: str) -> Instance:
         self._exists(name)
@@ -155,6 +166,7 @@ class Engine:
         Raises:
             SiloNotFound, SiloRunning, SiloCorrupt, SiloStartFailed, BaseDamaged, DiskFull.
         """
+        check = self._unless_closing(check)
         with self._exclusive(name, check):
             record = self.store.load(name)
             self._not_running(name, "started again")
@@ -271,6 +283,7 @@ class Engine:
 
     def close(self) -> None:
         """Stop every silo (the daemon ends)."""
+        self._closing = True
         for name in list(self._instances):
             with contextlib.suppress(WinesiloError), self._exclusive(name, lambda: None):
                 self._stop(name, STOP_TIMEOUT_S)

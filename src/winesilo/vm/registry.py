@@ -228,11 +228,15 @@ class Saver:
         self._thread.join()
 
     def _run(self) -> None:
+        reported: dict[int, str] = {}
         while not self._stop.wait(_SAVE_EVERY_S):
             with self._lock:
                 hives = list(self._hives.items())
             for silo_id, hive in hives:
                 try:
-                    hive.save_if_changed()
+                    if hive.save_if_changed():
+                        reported.pop(silo_id, None)
                 except WinesiloError as error:
-                    log.error("silo %d: %s", silo_id, error.message)
+                    if reported.get(silo_id) != error.message:
+                        log.error("silo %d: %s", silo_id, error.message)
+                    reported[silo_id] = error.message
