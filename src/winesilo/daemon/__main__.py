@@ -14,7 +14,6 @@ import signal
 import sys
 from typing import IO, Any
 
-from winesilo.daemon.server import Server
 from winesilo.errors import WinesiloError, to_wire
 from winesilo.host import nsinit
 from winesilo.host.base import load_info, lock
@@ -45,6 +44,9 @@ def main(argv: list[str]) -> int:
 
 def serve(paths: HostPaths, user_namespace: bool) -> int:
     """The daemon proper, child of the namespace's first process."""
+    # here, so that the namespace's first process, our parent, does not carry all of it
+    from winesilo.daemon.server import Server  # noqa: PLC0415
+
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.umask(0o022)
     try:
