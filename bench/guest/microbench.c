@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * microbench [ROUNDS]: the time of the calls that winesilo redirects. Prints a line per operation:
+ * its name, a tab, and nanoseconds per operation, the median of the rounds. */
+#include <winsock2.h>
+#include <windows.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_ROUNDS = 101, MESSAGE = 64 };
+
+static int rounds = 7;
+
+static double now_ns(void)
+{
+    static LARGE_INTEGER frequency;
+    LARGE_INTEGER t;
+
+    if (!frequency.QuadPart) QueryPerformanceFrequency(&frequency);
+    QueryPerformanceCounter(&t);
+    return (double)t.QuadPart * 1e9 / (double)frequency.QuadPart;
+}
+
+static void die(const char *what)
+{
+    fprintf(stderr, "microbench: %s failed, error %lu\n", what, GetLastError());
+    exit(1);
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static void measure(const char *name, int count, void (*run)(void))
+{
+    double times[MAX_ROUNDS];
+    int round, i;
+
+    run(); /* once to warm up */
+    for (round = 0; round < rounds; round++) {
+        double start = now_ns();
+
+        for (i = 0; i < count; i++) run();
+        times[round] = (now_ns() - start) / count;
+    }
+    qsort(times, (size_t)rounds, sizeof(times[0]), compare);
+    printf("%s\t%.0f\n", name, times[rounds / 2]);
+    fflush(stdout);
+}
+
+static void event_create_close(void)
+{
+    HANDLE event = CreateEventW(NULL, TRUE, FALSE, L"winesilo-bench-event");
+
+    if (!event) die("CreateEvent");
+    CloseHandle(event);
+}
+
+static HKEY key;
+static const WCHAR *key_path;
+
+static void key_open_close(void)
+{
+    HKEY opened;
+
+    if (RegOpenKeyExW(HKEY_LOCAL_MACHINE, key_path, 0, KEY_READ, &opened)) die("RegOpenKeyEx");
+    RegCloseKey(opened);
+}
+
+static void value_query(void)
+{
+    WCHAR data[260];
+    DWORD size = sizeof(data);
+
+    if (RegQueryValueExW(key, L"ProgramFilesDir", NULL, NULL, (BYTE *)data, &size)) die("RegQueryValueEx");
+}
+
+static void file_open_close(void)
+{
+    HANDLE file = CreateFileW(L"C:\\windows\\system32\\ntdll.dll", GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
+
+    if (file == INVALID_HANDLE_VALUE) die("CreateFile");
+    CloseHandle(file);
+}
+
+static HANDLE pipe_client;
+
+static DWORD WINAPI pipe_server(void *arg)
+{
+    HANDLE pipe = arg;
+    char buffer[MESSAGE];
+    DWORD n;
+
+    while (ReadFile(pipe, buffer, sizeof(buffer), &n, NULL) && WriteFile(pipe, buffer, n, &n, NULL)) continue;
+    CloseHandle(pipe);
+    return 0;
+}
+
+static void pipe_round_trip(void)
+{
+    char buffer[MESSAGE] = { 0 };
+    DWORD n;
+
+    if (!WriteFile(pipe_client, buffer, sizeof(buffer), &n, NULL) || !ReadFile(pipe_client, buffer, sizeof(buffer), &n, NULL))
+        die("pipe");
+}
+
+static void bench_pipe(void)
+{
+    HANDLE server = CreateNamedPipeW(L"\\\\.\\pipe\\winesilo-bench", PIPE_ACCESS_DUPLEX, PIPE_TYPE_BYTE | PIPE_WAIT, 1, 4096, 4096, 0, NULL), thread;
+
+    if (server == INVALID_HANDLE_VALUE) die("CreateNamedPipe");
+    pipe_client = CreateFileW(L"\\\\.\\pipe\\winesilo-bench", GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
+    if (pipe_client == INVALID_HANDLE_VALUE) die("CreateFile of the pipe");
+    thread = CreateThread(NULL, 0, pipe_server, server, 0, NULL);
+    measure("pipe_round_trip", 2000, pipe_round_trip);
+    CloseHandle(pipe_client);
+    WaitForSingleObject(thread, INFINITE);
+    CloseHandle(thread);
+}
+
+static SOCKET tcp_client;
+
+static DWORD WINAPI tcp_server(void *arg)
+{
+    SOCKET listener = (SOCKET)(UINT_PTR)arg, s = accept(listener, NULL, NULL);
+    char buffer[MESSAGE];
+    int n, one = 1;
+
+    setsockopt(s, IPPROTO_TCP, TCP_NODELAY, (char *)&one, sizeof(one));
+    while ((n = recv(s, buffer, sizeof(buffer), 0)) > 0 && send(s, buffer, n, 0) == n) continue;
+    closesocket(s);
+    return 0;
+}
+
+static void tcp_round_trip(void)
+{
+    char buffer[MESSAGE] = { 0 };
+
+    if (send(tcp_client, buffer, sizeof(buffer), 0) != MESSAGE || recv(tcp_client, buffer, sizeof(buffer), 0) <= 0) die("tcp");
+}
+
+static void bench_tcp(void)
+{
+    SOCKET listener;
+    struct sockaddr_in addr = { 0 };
+    int size = sizeof(addr), one = 1;
+    HANDLE thread;
+    WSADATA data;
+
+    if (WSAStartup(0x202, &data)) die("WSAStartup");
+    listener = socket(AF_INET, SOCK_STREAM, 0);
+    addr.sin_family = AF_INET;
+    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(listener, (struct sockaddr *)&addr, sizeof(addr)) || listen(listener, 1) || getsockname(listener, (struct sockaddr *)&addr, &size)) die("listen");
+    thread = CreateThread(NULL, 0, tcp_server, (void *)(UINT_PTR)listener, 0, NULL);
+    tcp_client = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(tcp_client, (struct sockaddr *)&addr, sizeof(addr))) die("connect");
+    setsockopt(tcp_client, IPPROTO_TCP, TCP_NODELAY, (char *)&one, sizeof(one));
+    measure("tcp_round_trip", 2000, tcp_round_trip);
+    closesocket(tcp_client);
+    WaitForSingleObject(thread, INFINITE);
+    CloseHandle(thread);
+    closesocket(listener);
+}
+
+static void process_start(void)
+{
+    PROCESS_INFORMATION process;
+    STARTUPINFOW startup = { .cb = sizeof(startup) };
+    WCHAR self[MAX_PATH], command[MAX_PATH + 16];
+
+    GetModuleFileNameW(NULL, self, MAX_PATH);
+    swprintf(command, MAX_PATH + 16, L"\"%ls\" nothing", self);
+    if (!CreateProcessW(self, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &process)) die("CreateProcess");
+    WaitForSingleObject(process.hProcess, INFINITE);
+    CloseHandle(process.hThread);
+    CloseHandle(process.hProcess);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && !strcmp(argv[1], "nothing")) return 0;
+    if (argc > 1) rounds = atoi(argv[1]);
+    if (rounds < 1 || rounds > MAX_ROUNDS) rounds = 7;
+    measure("event_create_close", 5000, event_create_close);
+    key_path = L"Software\\Microsoft\\Windows\\CurrentVersion";
+    if (RegOpenKeyExW(HKEY_LOCAL_MACHINE, key_path, 0, KEY_READ, &key)) die("RegOpenKeyEx");
+    measure("key_open_close", 5000, key_open_close);
+    measure("value_query", 5000, value_query);
+    measure("file_open_close", 3000, file_open_close);
+    bench_pipe();
+    bench_tcp();
+    measure("process_start", 5, process_start);
+    return 0;
+}

@@ -1,0 +1,201 @@
+"""Measurements, as ratios within one run: a silo against a Wine prefix of its own, on the same machine.
+
+    make bench                          everything, 9 rounds
+    .venv/bin/python bench/run.py --rounds 21 boot memory calls
+
+Each figure is the median of at least five rounds; the two sides take turns, so that both see the
+same machine.  A host of its own is made in a temporary folder and removed at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from winesilo import Host
+    from winesilo.demo.prefix import PlainPrefix
+
+HERE = Path(__file__).resolve().parent
+MICROBENCH = HERE.parent / "build" / "bench" / "microbench.exe"
+MIN_ROUNDS = 5
+KIB, MIB = 1024, 1024 * 1024
+
+#: what is measured: (row, upper limit of the ratio or of the figure)
+BOOT_LIMIT = 0.4
+PSS_LIMIT = 0.4
+DISK_LIMIT = 1 * MIB
+CALL_LIMIT = 1.25
+MEAN_LIMIT = 1.10
+
+
+class Results:
+    """Rows of the table that is printed at the end."""
+
+    def __init__(self) -> None:
+        self.table = Table("measure", "silo", "prefix", "ratio", "limit", "", title="silo ÷ Wine prefix of its own")
+        self.missed = 0
+
+    def add(self, name: str, silo: str, prefix: str, ratio: float, limit: float) -> None:
+        """A row whose ratio has a limit."""
+        good = ratio <= limit
+        self.missed += not good
+        self.table.add_row(name, silo, prefix, f"{ratio:.3f}", f"≤ {limit:g}", "ok" if good else "missed")
+
+
+def boot(host: Host, prefix: PlainPrefix, rounds: int, results: Results) -> None:
+    """Create and start a silo, up to 'SCM answers, RpcSs runs'; cold start of a ready prefix to the same state."""
+    silo_s: list[float] = []
+    prefix_s: list[float] = []
+    for number in range(rounds):
+        begin = time.monotonic()
+        silo = host.create(f"boot{number}")
+        silo.start()
+        silo_s.append(time.monotonic() - begin)
+        silo.remove(force=True)
+        prefix.stop()
+        prefix.boot()
+        prefix_s.append(prefix.boot_s)
+    a, b = statistics.median(silo_s), statistics.median(prefix_s)
+    results.add("create + start", f"{a:.3f} s", f"{b:.3f} s", a / b, BOOT_LIMIT)
+
+
+def memory(host: Host, prefix: PlainPrefix, rounds: int, results: Results) -> None:
+    """PSS of an idle silo (SCM, RpcSs) and of a prefix's support processes; private disk of a new silo."""
+    silo_pss: list[float] = []
+    prefix_pss: list[float] = []
+    disk: list[float] = []
+    for number in range(rounds):
+        prefix.stop()
+        prefix.boot()
+        with host.create(f"memory{number}") as silo:  # started, and removed at the end
+            info = silo.info()
+            silo_pss.append(info.memory_pss_bytes or 0)
+            disk.append(info.private_bytes or 0)
+            prefix_pss.append(prefix.pss())
+    a, b, d = (statistics.median(values) for values in (silo_pss, prefix_pss, disk))
+    results.add("memory (PSS), idle", f"{a / MIB:.1f} MiB", f"{b / MIB:.1f} MiB", a / b, PSS_LIMIT)
+    results.add("private disk, new", f"{d / KIB:.0f} KiB", f"{prefix.disk() / MIB:.0f} MiB", d / MIB, DISK_LIMIT / MIB)
+
+
+@contextlib.contextmanager
+def one_core(host: Host) -> Iterator[None]:
+    """Everything that is started within, Wine included, runs on one core.
+
+    A call goes to the wineserver and back; on two cores most of its time is that of waking the other
+    one, four times as long when it sleeps, which hides what is to be measured.
+    """
+    cores = os.sched_getaffinity(0)
+    host.stop(force=True)
+    os.sched_setaffinity(0, {max(cores)})
+    try:
+        host.start()
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def calls(host: Host, prefix: PlainPrefix, rounds: int, results: Results) -> None:
+    """Single calls, timed inside Windows by microbench.exe."""
+    with one_core(host):
+        prefix.boot()
+        silo_ns, prefix_ns = _time_calls(host, prefix, rounds)
+    ratios = []
+    for name, values in silo_ns.items():
+        a, b = statistics.median(values), statistics.median(prefix_ns[name])
+        ratios.append(a / b)
+        results.add(name.replace("_", " "), f"{a / 1000:.1f} µs", f"{b / 1000:.1f} µs", a / b, CALL_LIMIT)
+    mean = math.exp(statistics.fmean(math.log(ratio) for ratio in ratios))
+    results.add("geometric mean of the calls", "", "", mean, MEAN_LIMIT)
+
+
+Times = dict[str, list[float]]
+
+
+def _time_calls(host: Host, prefix: PlainPrefix, rounds: int) -> tuple[Times, Times]:
+    """Nanoseconds of each call, a number a round: in a silo, in the prefix."""
+    shutil.copy(MICROBENCH, prefix.drive_c / "microbench.exe")
+    silo_ns: Times = {}
+    prefix_ns: Times = {}
+    with host.create("calls") as silo:
+        silo.copy_in(MICROBENCH, r"C:\microbench.exe")
+
+        def in_silo() -> str:
+            return silo.run([r"C:\microbench.exe", "5"]).stdout
+
+        def in_prefix() -> str:
+            return prefix.run([r"C:\microbench.exe", "5"])
+
+        sides: list[tuple[Callable[[], str], Times]] = [(in_silo, silo_ns), (in_prefix, prefix_ns)]
+        for number in range(rounds):
+            for run, into in sides if number % 2 else reversed(sides):
+                for line in run().splitlines():
+                    name, _, ns = line.partition("\t")
+                    into.setdefault(name, []).append(float(ns))
+    return silo_ns, prefix_ns
+
+
+PARTS = {"boot": boot, "memory": memory, "calls": calls}
+
+
+@contextlib.contextmanager
+def private_host(console: Console) -> Iterator[Host]:
+    """A host in a temporary folder; nothing of it is left."""
+    folder = Path(tempfile.mkdtemp(prefix="winesilo-bench-"))
+    (folder / "run").mkdir(mode=0o700)
+    os.environ["XDG_DATA_HOME"] = str(folder)
+    os.environ["XDG_RUNTIME_DIR"] = str(folder / "run")
+    from winesilo import Host  # noqa: PLC0415 - reads the variables set above
+
+    host = Host()
+    try:
+        with console.status("making a base"):
+            host.init()
+            host.start()
+        yield host
+    finally:
+        host.stop(force=True)
+        shutil.rmtree(folder)
+
+
+def main() -> int:
+    """Run the parts that were asked for and print the table; 1 if a limit was missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9, help=f"at least {MIN_ROUNDS}")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
+    arguments = parser.parse_args()
+    if arguments.rounds < MIN_ROUNDS:
+        parser.error(f"--rounds: at least {MIN_ROUNDS}")
+    subprocess.run(["make", "-s", "-C", str(HERE / "guest")], check=True)
+    console = Console(stderr=True)
+    results = Results()
+    with private_host(console) as host:
+        from winesilo.demo.prefix import PlainPrefix  # noqa: PLC0415
+
+        with PlainPrefix() as prefix:
+            with console.status("making a Wine prefix to compare with"):
+                prefix.create()
+            for name in arguments.parts or PARTS:
+                with console.status(f"measuring: {name}, {arguments.rounds} rounds"):
+                    PARTS[name](host, prefix, arguments.rounds, results)
+                prefix.stop()
+    Console(width=110).print(results.table)
+    return 1 if results.missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
