@@ -50,7 +50,7 @@ def copy_out(root: Path, source: str, target: Path, check: Check) -> int:
     """
     place = guestpath.to_unix(root, source)
     if not place.exists():
-        raise InvalidPath(f"{source!r} does not exist in the silo")
+        raise InvalidPath(f"'{source}' does not exist in the silo")
     if target.is_dir():
         target = target / place.name
     return _copy(place, target, str(target), check, follow=False)
@@ -58,11 +58,11 @@ def copy_out(root: Path, source: str, target: Path, check: Check) -> int:
 
 def _copy(source: Path, target: Path, shown: str, check: Check, follow: bool) -> int:
     if not target.parent.is_dir():
-        raise InvalidPath(f"the directory of {shown!r} does not exist")
+        raise InvalidPath(f"the directory of '{shown}' does not exist")
     if source.is_dir() and target.exists() and not target.is_dir():
-        raise InvalidPath(f"{shown!r} is a file, the source is a directory")
+        raise InvalidPath(f"'{shown}' is a file, the source is a directory")
     if target.is_dir() and not source.is_dir():
-        raise InvalidPath(f"{shown!r} is a directory")
+        raise InvalidPath(f"'{shown}' is a directory")
     return _copy_entry(source, target, check, follow)
 
 

@@ -384,7 +384,7 @@ class Engine:
         except InvalidPath as error:
             raise ProgramError(error.message, error.hint, path=argv[0]) from error
         if not directory.is_dir():
-            raise ProgramError(f"the working directory {folder!r} does not exist in the silo", path=folder)
+            raise ProgramError(f"the working directory '{folder}' does not exist in the silo", path=folder)
         command = guestpath.command(program, argv[1:])
         spec = {
             "argv": [str(self.runtime.wine.loader), *command],
@@ -439,5 +439,5 @@ class Engine:
 
 def _absolute(path: str) -> Path:
     if not path.startswith("/"):
-        raise InvalidPath(f"{path!r} is not an absolute path")
+        raise InvalidPath(f"'{path}' is not an absolute path")
     return Path(path)

@@ -11,11 +11,12 @@ import re
 from pathlib import Path
 from typing import Final
 
-from winesilo.errors import InvalidPath, ProgramNotFound
+from winesilo.errors import InvalidPath, ProgramError, ProgramNotFound
 
 _DRIVE: Final = re.compile(r"([A-Za-z]):")
 _BAD_CHARACTERS: Final = re.compile(r'[\x00-\x1f<>:"|?*]')
-_EXTENSIONS: Final = (".exe", ".com", ".bat", ".cmd")
+_SCRIPTS: Final = (".bat", ".cmd")
+_EXTENSIONS: Final = (".exe", ".com", *_SCRIPTS)
 #: Where a program without a directory is looked for, after the working directory.
 _SEARCH: Final = (r"C:\windows\system32", r"C:\windows", r"C:\windows\system32\wbem")
 
@@ -29,9 +30,9 @@ def split(path: str) -> list[str]:
     match = _DRIVE.match(path)
     rest = path[match.end() :] if match else path
     if match is not None and match.group(1).upper() != "C":
-        raise InvalidPath(f"{path!r} is on another drive", "a silo has only C:")
+        raise InvalidPath(f"'{path}' is on another drive", "a silo has only C:")
     if not rest.startswith(("\\", "/")):
-        raise InvalidPath(f"{path!r} is not an absolute path of a silo", r"write it like C:\folder\file")
+        raise InvalidPath(f"'{path}' is not an absolute path of a silo", r"write it like C:\folder\file")
     parts: list[str] = []
     for part in re.split(r"[\\/]+", rest):
         if part in ("", "."):
@@ -39,7 +40,7 @@ def split(path: str) -> list[str]:
         if part == "..":
             parts = parts[:-1]
         elif _BAD_CHARACTERS.search(part):
-            raise InvalidPath(f"{path!r} has a character that Windows does not allow in names")
+            raise InvalidPath(f"'{path}' has a character that Windows does not allow in names")
         else:
             parts.append(part)
     return parts
@@ -65,7 +66,7 @@ def to_unix(root: Path, path: str) -> Path:
         current = _child(current, part)
     real = os.path.realpath(current)
     if real != str(root) and not real.startswith(f"{os.path.realpath(root)}/"):
-        raise InvalidPath(f"{path!r} leads out of the silo", "it is a symbolic link")
+        raise InvalidPath(f"'{path}' leads out of the silo", "it is a symbolic link")
     return current
 
 
@@ -98,6 +99,7 @@ def find_program(root: Path, program: str, cwd: str) -> str:
 
     Raises:
         ProgramNotFound: with the name that was looked for.
+        ProgramError: what was found can't be run.
         InvalidPath: another drive, or characters Windows does not allow.
     """
     if not program:
@@ -112,11 +114,28 @@ def find_program(root: Path, program: str, cwd: str) -> str:
         for candidate in _spellings(f"{folder}\\{name}" if folder else name):
             path = to_unix(root, candidate)
             if path.is_file():
+                _check_program(path, program)
                 return from_unix(root, path)
     raise ProgramNotFound(
-        f"there is no program {program!r} in the silo",
+        f"there is no program '{program}' in the silo",
         r"give its full path, like C:\folder\program.exe",
         path=program,
+    )
+
+
+def _check_program(path: Path, program: str) -> None:
+    """Refuse what Wine would hand to start.exe: the exit code must be the program's own, or 125.
+
+    Raises:
+        ProgramError: it is neither a script of cmd.exe nor a program for Windows (``MZ``).
+    """
+    if path.suffix.lower() in _SCRIPTS:
+        return
+    with path.open("rb") as stream:
+        if stream.read(2) == b"MZ":
+            return
+    raise ProgramError(
+        f"'{program}' is not a program for Windows", "open documents with: cmd /c start", path=program
     )
 
 
@@ -128,6 +147,6 @@ def _spellings(path: str) -> list[str]:
 
 def command(program: str, arguments: list[str]) -> list[str]:
     """The Wine command line for a program; scripts go through cmd.exe."""
-    if program.lower().endswith((".bat", ".cmd")):
+    if program.lower().endswith(_SCRIPTS):
         return [r"C:\windows\system32\cmd.exe", "/c", program, *arguments]
     return [program, *arguments]
