@@ -220,7 +220,7 @@ def pty_session(cli: Cli, *words: str) -> tuple[subprocess.Popen[bytes], int]:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - it only makes a call
         )
     finally:
         os.close(theirs)

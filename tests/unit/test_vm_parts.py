@@ -13,6 +13,7 @@ from winesilo.errors import (
     AgentError,
     InterposerError,
     InvalidPath,
+    ProgramError,
     LibraryMissing,
     ProgramNotFound,
     SiloCorrupt,
@@ -130,10 +131,11 @@ def root(tmp_path: Path) -> Path:
     drive = tmp_path / "root"
     system = drive / "windows" / "System32"
     system.mkdir(parents=True)
-    (system / "cmd.exe").touch()
+    (system / "cmd.exe").write_bytes(b"MZ")
     (drive / "Tools").mkdir()
     (drive / "Tools" / "Run.bat").touch()
-    (drive / "Tools" / "a.b").touch()
+    (drive / "Tools" / "a.b").write_bytes(b"MZ")
+    (drive / "Tools" / "text.exe").write_bytes(b"text")
     return drive
 
 
@@ -190,7 +192,13 @@ def test_missing_programs_are_named(root: Path) -> None:
         with pytest.raises(ProgramNotFound) as caught:
             guestpath.find_program(root, program, "C:\\")
         assert caught.value.exit_code == 125
-        assert repr(program) in caught.value.message or not program
+        assert f"'{program}'" in caught.value.message or not program
+
+
+def test_what_is_no_program_is_refused(root: Path) -> None:
+    with pytest.raises(ProgramError, match="not a program for Windows") as caught:
+        guestpath.find_program(root, r"C:\Tools\text.exe", "C:\\")
+    assert caught.value.exit_code == 125
 
 
 def test_scripts_go_through_cmd() -> None:
@@ -232,7 +240,7 @@ def test_copy_in_and_out(root: Path, tmp_path: Path) -> None:
 def test_copy_out_ignores_links(root: Path, tmp_path: Path) -> None:
     (root / "Tools" / "passwd").symlink_to("/etc/passwd")
     copying.copy_out(root, r"C:\tools", tmp_path, lambda: None)
-    assert sorted(os.listdir(tmp_path / "Tools")) == ["Run.bat", "a.b"]
+    assert sorted(os.listdir(tmp_path / "Tools")) == ["Run.bat", "a.b", "text.exe"]
 
 
 def test_copy_refuses(root: Path, tmp_path: Path) -> None:

@@ -14,10 +14,13 @@ from winesilo.demo.mysql import PREFIX_ADDRESS, MySql
 from winesilo.demo.prefix import PlainPrefix
 from winesilo.demo.spooler import Spooler
 from winesilo.demo.workload import Say, Workload
-from winesilo.errors import DemoError, SiloExists, SiloNotFound
+from winesilo.errors import DemoError, SiloExists, SiloNotFound, SiloNotRunning
 
 TEMPLATE: Final = "demo-template"
 NAMES: Final = ("demo-db1", "demo-db2")
+#: What a service gets to stop by itself. MySQL has done its work after two or three seconds, but its process
+#: never ends on Wine 8, so waiting longer is waiting for nothing.
+STOP_S: Final = 6.0
 WORKLOADS: Final[dict[str, Callable[[], Workload]]] = {"mysql": MySql, "spooler": Spooler}
 
 
@@ -147,8 +150,11 @@ def _remove_later(host: Host, name: str, cleanup: contextlib.ExitStack) -> None:
     """Have a silo removed at the end, even if we are interrupted while it is made."""
 
     def remove() -> None:
+        silo = host.silo(name)
+        with contextlib.suppress(SiloNotFound, SiloNotRunning):
+            silo.stop(timeout=STOP_S)
         with contextlib.suppress(SiloNotFound):
-            host.silo(name).remove(force=True)
+            silo.remove(force=True)
 
     cleanup.callback(remove)
 
@@ -233,7 +239,7 @@ def _weigh(row: Row, silo: Silo) -> Row:
 def _stop_one(silos: Sequence[Silo], workload: Workload, say: Say) -> None:
     """The end of one silo is none of the other's business."""
     stopped, going_on = silos
-    stopped.stop()
+    stopped.stop(timeout=STOP_S)
     state = stopped.info().state
     if state != "stopped":
         raise DemoError(f"silo {stopped.name} is {state} after it was stopped")

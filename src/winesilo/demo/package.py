@@ -11,7 +11,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -107,14 +107,15 @@ def _npm_pack(npm: str, package: NpmPackage, folder: Path) -> Path:
     return fetched
 
 
-def extract(package: NpmPackage, archive: Path, prefix: str, target: Path) -> None:
-    """Unpack one folder of the archive and check the pinned files in it.
+def extract(package: NpmPackage, archive: Path, prefix: str, wanted: Sequence[str], target: Path) -> None:
+    """Unpack some of one folder of the archive and check the pinned files in it.
 
     Args:
         package: whose archive it is.
         archive: from :func:`fetch`.
         prefix: the folder below ``package/``, without slashes at the ends.
-        target: a folder to put that folder's content in; made if missing.
+        wanted: files and folders in it.
+        target: a folder to put them in; made if missing.
 
     Raises:
         DownloadError: a pinned file is missing or differs.
@@ -122,11 +123,13 @@ def extract(package: NpmPackage, archive: Path, prefix: str, target: Path) -> No
     root = f"package/{prefix}/"
     with tarfile.open(archive, "r:gz") as tar:
         for member in tar:
-            content = tar.extractfile(member) if member.name.startswith(root) and member.isfile() else None
+            relative = PurePosixPath(member.name.removeprefix(root))
+            if not member.name.startswith(root) or relative.parts[0] not in wanted:
+                continue
+            content = tar.extractfile(member)
             if content is None:
                 continue
-            relative = PurePosixPath(member.name.removeprefix(root))
-            if relative.is_absolute() or ".." in relative.parts:
+            if ".." in relative.parts:
                 raise DownloadError(f"{archive} holds a file that would land elsewhere: {member.name}")
             file = target / relative
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -201,13 +201,20 @@ def _mirror(child: int) -> int:
 
     The handled signals are blocked and taken here one by one.  What the terminal sends (Ctrl-C, a
     new window size) goes to its whole foreground group, so the child has it already.
+
+    A Windows program that does not handle Ctrl-C is ended by Wine with exit code 0; after an
+    interrupt that is not success, so it becomes 130, as a shell has it.
     """
+    interrupted = False
     while True:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
             code = os.waitstatus_to_exitcode(status)
+            if code == 0 and interrupted:
+                return 128 + signal.SIGINT
             return 128 - code if code < 0 else code
         received = signal.sigwaitinfo(_HANDLED)
+        interrupted |= received.si_signo == signal.SIGINT
         if received.si_signo != signal.SIGCHLD and received.si_code != _SI_KERNEL:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, received.si_signo)

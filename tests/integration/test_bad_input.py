@@ -1,0 +1,258 @@
+"""Wrong and unlucky requests: a clear error, the right exit code, nothing lost, nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from helpers import SILO_COMMAND, Cli, Machine, Result, TemporarySilo, interrupt, wait_until
+
+from winesilo import Host
+from winesilo.errors import SiloNotFound
+
+NewSilo = Callable[..., TemporarySilo]
+LONG = "n" * 300
+
+
+def refused(result: Result, code: int, *words: str) -> None:
+    """One line that says what failed, perhaps one with the fix; no data, no traceback."""
+    assert result.code == code, result
+    assert result.out == "", result
+    assert result.err.startswith("silo: "), result
+    assert "Traceback" not in result.err, result
+    assert len(result.err.splitlines()) <= 2, result
+    for word in words:
+        assert word in result.err, result
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("start", "no-such"),
+        ("stop", "no-such"),
+        ("restart", "no-such"),
+        ("rm", "no-such"),
+        ("rm", "-f", "no-such"),
+        ("inspect", "no-such"),
+        ("ps", "no-such"),
+        ("logs", "no-such"),
+        ("clone", "no-such", "x"),
+        ("cp", r"no-such:C:\windows\win.ini", "/tmp/never"),
+        ("service", "no-such", "ls"),
+    ],
+)
+def test_unknown_silo(cli: Cli, words: tuple[str, ...]) -> None:
+    refused(cli(*words), 1, "no-such")
+
+
+@pytest.mark.parametrize("name", ["../x", "", LONG, "with spaces", ".hidden", "a/b", "ünï", "-x"])
+def test_bad_names(cli: Cli, host: Host, name: str) -> None:
+    before = {info.name for info in host.list()}
+    for command in ("create", "start", "inspect", "rm"):
+        refused(cli(command, "--", name), 2)
+    assert {info.name for info in host.list()} == before
+
+
+def test_name_taken(cli: Cli, silo: TemporarySilo, new_silo: NewSilo) -> None:
+    refused(cli("create", silo.name), 1, silo.name)
+    stopped = new_silo(start=False)
+    refused(cli("clone", stopped.name, silo.name), 1, silo.name)
+
+
+@pytest.mark.parametrize(
+    "address", ["192.0.2.1", "127.0.0.1", "127.200.0.1", "::1", "nonsense", "127.7.0.256"]
+)
+def test_bad_address(cli: Cli, address: str) -> None:
+    refused(cli("create", "never", "--address", address), 2, address)
+
+
+def test_bad_windows_version(cli: Cli) -> None:
+    refused(cli("create", "never", "--windows", "win42"), 2, "win42", "win10")
+
+
+def test_wrong_usage(cli: Cli) -> None:
+    for words in (
+        ("no-such-command",),
+        ("create",),
+        ("start",),
+        ("ls", "--no-such-option"),
+        ("start", "--timeout", "0", "x"),
+        ("start", "--timeout", "soon", "x"),
+        ("service", "x"),
+        ("service", "x", "start"),
+        ("logs", "x", "-n", "0"),
+    ):
+        result = cli(*words)
+        assert result.code == 2, result
+        assert result.out == "", result
+        assert "Traceback" not in result.err
+
+
+def test_start_of_a_running_silo(cli: Cli, silo: TemporarySilo) -> None:
+    refused(cli("start", silo.name), 1, "running")
+    assert silo.silo.info().state == "running"
+
+
+def test_stop_of_a_stopped_silo(cli: Cli, new_silo: NewSilo) -> None:
+    refused(cli("stop", new_silo(start=False).name), 1, "not running")
+
+
+def test_rm_of_a_running_silo(cli: Cli, silo: TemporarySilo) -> None:
+    refused(cli("rm", silo.name), 1, "running", "rm -f")
+    assert silo.silo.info().state == "running"
+    cli.ok("rm", "-f", silo.name)
+    with pytest.raises(SiloNotFound):
+        silo.silo.info()
+
+
+@contextlib.contextmanager
+def replaced(path: Path, content: bytes) -> Iterator[None]:
+    """Another content for a file, for a while."""
+    original = path.read_bytes()
+    path.write_bytes(content)
+    try:
+        yield
+    finally:
+        if path.parent.is_dir():
+            path.write_bytes(original)
+
+
+@pytest.mark.parametrize("file", ["silo.json", "registry.hive"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\0" * 100, b'{"format": 99}'])
+def test_corrupt_file(cli: Cli, new_silo: NewSilo, silo: TemporarySilo, file: str, content: bytes) -> None:
+    """The silo is refused with the file named; other silos go on; it can still be removed."""
+    broken = new_silo(start=False)
+    folder = broken.silo.info().directory
+    assert folder is not None
+    path = Path(folder) / file
+    with replaced(path, content):
+        refused(cli("start", broken.name), 1, str(path))
+        listing = {row["name"]: row["state"] for row in cli("ls", "--json").json()}
+        assert listing[silo.name] == "running"
+        assert broken.name in listing
+        assert silo.run("cmd", "/c", "echo on").strip() == "on"
+        cli.ok("create", f"{broken.name}-beside")
+        cli.ok("rm", f"{broken.name}-beside")
+    cli.ok("start", broken.name)
+    with replaced(path, content):
+        cli.ok("rm", "-f", broken.name)
+
+
+def test_base_deleted_underneath(cli: Cli, host: Host, new_silo: NewSilo) -> None:
+    silo = new_silo(start=False)
+    host.stop(force=True)
+    aside = host.base.with_name("base.aside")
+    host.base.rename(aside)
+    try:
+        for words in (("start", silo.name), ("create", "never")):
+            refused(cli(*words), 1, str(host.base))
+        assert silo.name in cli.ok("ls")
+    finally:
+        aside.rename(host.base)
+    cli.ok("start", silo.name)
+
+
+def test_base_deleted_while_the_host_runs(cli: Cli, host: Host, new_silo: NewSilo) -> None:
+    silo, other = new_silo(), new_silo(start=False)
+    aside = host.base.with_name("base.aside")
+    host.base.rename(aside)
+    try:
+        refused(cli("start", other.name), 1, str(host.base))
+        refused(cli("create", "never"), 1, str(host.base))
+    finally:
+        aside.rename(host.base)
+    assert silo.silo.info().state == "running"
+
+
+def test_address_in_use(cli: Cli, silo: TemporarySilo, guest: Callable[[str], Path]) -> None:
+    """A port of the silo's address that a Linux program has got: the program in the silo is told so."""
+    silo.silo.copy_in(guest("sockets"), "C:\\")
+    with socket.create_server((silo.silo.address, 4477)):
+        result = cli("exec", silo.name, "--", r"C:\sockets.exe", "serve", "127.0.0.1", "4477", "x")
+        assert result.code != 0
+        assert "listening" not in result.out
+
+
+def test_full_disk(cli: Cli, machine: Machine, scratch: Path) -> None:
+    """A data folder on a file system that has hardly any room."""
+    small = scratch / "small"
+    small.mkdir()
+    script = (
+        f"mount -t tmpfs -o size=20m tmpfs {small} && mkdir {small}/data && XDG_DATA_HOME={small}/data "
+        'exec "$@"'
+    )
+    mount = ["unshare", "--mount", "--propagation", "private"]
+    if subprocess.run([*mount, "true"], check=False, capture_output=True).returncode != 0:
+        mount = ["unshare", "--map-root-user", "--mount", "--propagation", "private"]
+    done = subprocess.run(
+        [*mount, "bash", "-c", script, "bash", *SILO_COMMAND, "host", "init"],
+        env=cli.environment,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    result = Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+    assert result.code == 1, result
+    assert "space" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_no_wine(cli: Cli) -> None:
+    elsewhere = Cli({**cli.environment, "WINESILO_HOST": "no-wine", "WINESILO_WINE": "/no/such/wine64"})
+    result = elsewhere("host", "init")
+    assert result.code == 1, result
+    assert "/no/such/wine64" in result.err
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("command", ["create", "start"])
+@pytest.mark.parametrize("after_s", [0.05, 0.15, 0.3, 0.6])
+def test_ctrl_c(
+    cli: Cli, host: Host, new_silo: NewSilo, machine: Machine, command: str, after_s: float
+) -> None:
+    """Interrupted at several points, a command has been done whole or not at all, and can be repeated."""
+    name = f"ctrlc-{command}-{int(after_s * 1000)}"
+    if command == "start":
+        cli.ok("create", name)
+    try:
+        process = cli.start(command, name, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        time.sleep(after_s)
+        interrupt(process)
+        _, errors = process.communicate(timeout=30)
+        assert process.returncode in (0, 128 + signal.SIGINT), errors
+        assert b"Traceback" not in errors
+        finished = process.returncode == 0
+        if command == "start":
+            wait_until(
+                lambda: host.silo(name).info().state in ("stopped", "running"),
+                "start has ended or was undone",
+            )
+            if not finished and host.silo(name).info().state == "stopped":
+                wait_until(lambda: host.silo(name).info().processes == 0, "no process is left")
+                cli.ok("start", name)
+        elif not finished and name not in {info.name for info in host.list()}:
+            cli.ok("create", name)
+        assert not list(Path(host.base.parent, "silos").glob(".new-*"))
+    finally:
+        with contextlib.suppress(SiloNotFound):
+            host.silo(name).remove(force=True)
+
+
+def test_cp_bad_paths(cli: Cli, silo: TemporarySilo, scratch: Path) -> None:
+    file = scratch / "file"
+    file.write_text("x")
+    refused(cli("cp", str(file), str(file) + "2"), 2)
+    refused(cli("cp", f"{silo.name}:C:\\a", f"{silo.name}:C:\\b"), 2)
+    refused(cli("cp", str(scratch / "missing"), f"{silo.name}:C:\\a"), 2, "missing")
+    refused(cli("cp", f"{silo.name}:C:\\missing", str(file) + "2"), 2, "missing")
+    refused(cli("cp", str(file), f"{silo.name}:C:\\no\\such\\folder\\x"), 2)
+    refused(cli("cp", str(file), f"{silo.name}:Z:\\x"), 2)
+    refused(cli("cp", str(file), f"{silo.name}:C:\\..\\..\\x"), 2)
+    shutil.rmtree(scratch / "never", ignore_errors=True)

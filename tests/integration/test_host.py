@@ -1,0 +1,92 @@
+"""The host: made once, started when it is needed, stopped without a trace."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+from helpers import Cli, Machine, TemporarySilo, interrupt, wait_until
+
+from winesilo import Host
+from winesilo.errors import HostBusy
+from winesilo.host.base import lock
+from winesilo.host.paths import HostPaths
+
+NewSilo = Callable[..., TemporarySilo]
+
+
+def test_init_again_changes_nothing(host: Host, cli: Cli) -> None:
+    before = (host.base / "system.reg").stat()
+    cli.ok("host", "init")
+    assert (host.base / "system.reg").stat() == before
+
+
+def test_status(host: Host, cli: Cli, silo: TemporarySilo) -> None:
+    status = cli("host", "status", "--json").json()
+    assert status["running"]
+    assert status["wine"].startswith("wine-")
+    assert status["base"] == str(host.base)
+    assert status["silos_running"] >= 1
+    assert status["memory_pss_bytes"] > 1 << 20
+    assert "running" in cli.ok("host", "status")
+
+
+def test_stop_with_silos_needs_force(cli: Cli, silo: TemporarySilo) -> None:
+    result = cli("host", "stop")
+    assert result.code == 1
+    assert silo.name in result.err
+    assert silo.silo.info().state == "running"
+
+
+def test_stop_leaves_nothing(host: Host, cli: Cli, machine: Machine, new_silo: NewSilo) -> None:
+    silo = new_silo()
+    silo.silo.service("Spooler").start()
+    cli.ok("host", "stop", "--force")
+    assert machine.processes() == []
+    assert machine.mounts() == []
+    assert not host.running
+    assert cli("host", "status", "--json").json()["running"] is False
+    assert silo.silo.info().state == "stopped"
+    cli.ok("host", "stop")
+
+
+def test_starts_when_needed(host: Host, silo: TemporarySilo, cli: Cli) -> None:
+    host.stop(force=True)
+    cli.ok("ls")
+    cli.ok("inspect", silo.name)
+    assert not host.running
+    cli.ok("start", silo.name)
+    assert host.running
+
+
+def test_not_initialised(cli: Cli, machine: Machine) -> None:
+    elsewhere = Cli({**cli.environment, "WINESILO_HOST": "nothing"})
+    for words in (("create", "x"), ("start", "x"), ("rm", "x"), ("exec", "x", "cmd"), ("ps", "x")):
+        result = elsewhere(*words)
+        assert result.code == (125 if words[0] == "exec" else 1), result
+        assert "silo host init" in result.err, result
+    assert elsewhere("ls", "--json").json() == []
+    assert elsewhere("host", "status", "--json").json()["initialised"] is False
+
+
+@pytest.mark.parametrize("after_s", [0.3, 3.0])
+def test_interrupted_init_leaves_nothing(cli: Cli, machine: Machine, after_s: float) -> None:
+    """Ctrl-C while the base is made; how far it has come is not observable from outside."""
+    elsewhere = Cli({**cli.environment, "WINESILO_HOST": "interrupted"})
+    before = set(machine.processes())
+    process = elsewhere.start("host", "init")
+    time.sleep(after_s)
+    interrupt(process)
+    assert process.wait(30) == 128 + signal.SIGINT
+    wait_until(lambda: set(machine.processes()) <= before, "its processes are gone")
+    paths = HostPaths.of("interrupted")
+    assert not paths.initialised
+    assert not paths.base.exists()
+    assert not paths.base_partial.exists()
+
+
+def test_two_inits_at_once(machine: Machine) -> None:
+    with lock(HostPaths.of("busy")), pytest.raises(HostBusy):
+        Host("busy").init()

@@ -1,0 +1,192 @@
+"""Two silos and the host: what one makes, the others do not see."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from helpers import Cli, TemporarySilo, tree_hash
+
+from winesilo import Host
+from winesilo.api import PIPE
+
+NewSilo = Callable[..., TemporarySilo]
+Guest = Callable[[str], Path]
+READY_DEADLINE_S = 30.0
+
+
+@pytest.fixture
+def pair(new_silo: NewSilo) -> tuple[TemporarySilo, TemporarySilo]:
+    return new_silo(), new_silo()
+
+
+@contextlib.contextmanager
+def holding(silo: TemporarySilo, guest: Guest, program: str, *words: str) -> Iterator[list[str]]:
+    """Run a program that makes something and waits; yields the lines it printed before it was ready."""
+    silo.silo.copy_in(guest(program), "C:\\")
+    with silo.silo.popen([rf"C:\{program}.exe", *words], stdin=PIPE, stdout=PIPE) as holder:
+        assert holder.stdout is not None
+        lines: list[str] = []
+        watchdog = threading.Timer(READY_DEADLINE_S, holder.terminate)
+        watchdog.start()
+        try:
+            while not lines or lines[-1] != "ready":
+                line = holder.stdout.readline().decode()
+                assert line, f"{program} ended before it was ready, after {lines}"
+                lines.append(line.strip())
+            yield lines
+        finally:
+            watchdog.cancel()
+            holder.terminate()
+
+
+def ask(silo: TemporarySilo, guest: Guest, program: str, *words: str) -> list[str]:
+    silo.silo.copy_in(guest(program), "C:\\")
+    return silo.run(rf"C:\{program}.exe", *words).splitlines()
+
+
+@pytest.mark.parametrize("program", ["objects", "pipes", "mailslots"])
+def test_names(pair: tuple[TemporarySilo, TemporarySilo], guest: Guest, program: str) -> None:
+    """The same name in both at once, each finding its own; a name of one is not found in the other."""
+    one, other = pair
+    with holding(one, guest, program, "hold", "winesilo-test"):
+        inside = ask(one, guest, program, "probe", "winesilo-test")
+        outside = ask(other, guest, program, "probe", "winesilo-test")
+        assert inside
+        assert all(line.startswith(("found", "note")) for line in inside), inside
+        assert all(line.startswith(("absent", "note")) for line in outside), outside
+        with holding(other, guest, program, "hold", "winesilo-test"):
+            again = ask(other, guest, program, "probe", "winesilo-test")
+            assert all(line.startswith(("found", "note")) for line in again), again
+
+
+def test_registry(pair: tuple[TemporarySilo, TemporarySilo], host: Host) -> None:
+    one, other = pair
+    key = r"HKLM\Software\Isolation"
+    one.reg_set(key, "whose", "one")
+    assert other.reg_get(key, "whose") is None
+    other.reg_set(key, "whose", "other")
+    assert one.reg_get(key, "whose") == "one"
+    one.run("reg", "delete", key, "/f")
+    assert one.reg_get(key, "whose") is None
+    assert other.reg_get(key, "whose") == "other"
+    assert "Isolation" not in (host.base / "system.reg").read_text(errors="replace")
+
+
+def test_registry_of_the_base_can_be_changed_and_deleted_privately(
+    pair: tuple[TemporarySilo, TemporarySilo],
+) -> None:
+    one, other = pair
+    key, value = r"HKLM\Software\Microsoft\Windows NT\CurrentVersion", "ProductName"
+    original = one.reg_get(key, value)
+    assert original
+    one.reg_set(key, value, "Silo")
+    assert one.reg_get(key, value) == "Silo"
+    assert other.reg_get(key, value) == original
+    one.run("reg", "delete", key, "/f")
+    assert one.reg_get(key, value) is None
+    assert other.reg_get(key, value) == original
+
+
+def test_files(pair: tuple[TemporarySilo, TemporarySilo], host: Host) -> None:
+    one, other = pair
+    one.run("cmd", "/c", r"echo one>C:\windows\win.ini")
+    assert one.run("cmd", "/c", r"type C:\windows\win.ini").strip() == "one"
+    assert other.run("cmd", "/c", r"type C:\windows\win.ini").strip() != "one"
+    one.run("cmd", "/c", r"del C:\windows\notepad.exe")
+    assert other.silo.run(["cmd", "/c", r"dir C:\windows\notepad.exe"]).returncode == 0
+    assert one.silo.run(["cmd", "/c", r"dir C:\windows\notepad.exe"]).returncode != 0
+    assert (host.base / "drive_c" / "windows" / "notepad.exe").is_file()
+
+
+def test_processes(pair: tuple[TemporarySilo, TemporarySilo], guest: Guest) -> None:
+    one, other = pair
+    with holding(one, guest, "processes", "hold") as lines:
+        pid = next(line for line in lines if line.startswith("pid ")).split()[1]
+        outside = ask(other, guest, "processes", "probe", pid)
+        assert outside
+        assert all(line.startswith("absent") for line in outside if not line.startswith("note")), outside
+        inside = ask(one, guest, "processes", "probe", pid)
+        assert any(line.startswith("found") for line in inside), inside
+        assert {process.pid for process in one.silo.ps()} >= {int(pid)}
+        assert int(pid) not in {process.pid for process in other.silo.ps()}
+        assert not any("processes.exe" in line for line in ask(other, guest, "processes", "list")[1:-1])
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.1", "::", "::1"])
+def test_same_port(pair: tuple[TemporarySilo, TemporarySilo], guest: Guest, address: str) -> None:
+    """Both listen on the same port; each client reaches the one of its own silo."""
+    one, other = pair
+    loopback = "::1" if ":" in address else "127.0.0.1"
+    with (
+        holding(one, guest, "sockets", "serve", address, "4455", one.name),
+        holding(other, guest, "sockets", "serve", address, "4455", other.name),
+    ):
+        for silo in pair:
+            answer = ask(silo, guest, "sockets", "connect", loopback, "4455")
+            assert answer == [f"connected hello from {silo.name}"]
+
+
+def test_port_from_linux(pair: tuple[TemporarySilo, TemporarySilo], guest: Guest) -> None:
+    """A service that listens everywhere is reached at its silo's address, and at no other."""
+    one, other = pair
+    with holding(one, guest, "sockets", "serve", "0.0.0.0", "4456", one.name):
+        with socket.create_connection((one.silo.address, 4456), 10) as client:
+            assert client.recv(100) == f"hello from {one.name}".encode()
+        for address in (other.silo.address, "127.0.0.1"):
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((address, 4456), 10)
+
+
+def test_ports_of_silos_do_not_take_linux_ports(silo: TemporarySilo, guest: Guest) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with holding(silo, guest, "sockets", "serve", "127.0.0.1", str(port), silo.name):
+            assert ask(silo, guest, "sockets", "connect", "127.0.0.1", str(port)) == [
+                f"connected hello from {silo.name}"
+            ]
+
+
+def test_services(pair: tuple[TemporarySilo, TemporarySilo]) -> None:
+    one, other = pair
+    assert one.silo.service("Spooler").start().state == "running"
+    assert other.silo.service("Spooler").info().state == "stopped"
+    assert other.silo.service("Spooler").start().state == "running"
+    one.silo.stop()
+    assert other.silo.service("Spooler").info().state == "running"
+
+
+@pytest.mark.parametrize("program", ["/bin/sh", r"\\?\unix\bin\sh", r"Z:\bin\sh", r"\\.\unix\bin\sh"])
+def test_no_unix_programs(silo: TemporarySilo, cli: Cli, program: str) -> None:
+    result = cli("exec", silo.name, "--", program)
+    assert result.code == 125, result
+    assert result.err.startswith("silo: "), result
+
+
+def test_no_other_drives(silo: TemporarySilo) -> None:
+    for drive in ("D:", "Y:", "Z:"):
+        assert silo.silo.run(["cmd", "/c", "dir", drive + "\\"]).returncode != 0
+    done = silo.silo.run(["cmd", "/c", r"type \\?\unix\etc\passwd"])
+    assert "root:" not in done.stdout
+
+
+def test_base_does_not_change(host: Host, new_silo: NewSilo) -> None:
+    """Hashes over the base's files and registry, before and after a silo has done its worst."""
+    host.stop(force=True)
+    before = tree_hash(host.base)
+    silo = new_silo()
+    silo.reg_set(r"HKLM\Software\Worst", "a", "b")
+    silo.reg_set(r"HKCU\Software\Worst", "a", "b")
+    silo.run("reg", "delete", r"HKLM\Software\Classes\.txt", "/f")
+    silo.run("cmd", "/c", r"echo x>C:\windows\system32\drivers\etc\hosts")
+    silo.run("cmd", "/c", r"rmdir /s /q C:\windows\inf")
+    silo.silo.service("Spooler").start()
+    silo.silo.stop()
+    silo.silo.remove()
+    host.stop(force=True)
+    after = tree_hash(host.base)
+    assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} == set()
