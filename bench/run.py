@@ -1,4 +1,7 @@
-"""Measurements, as ratios within one run: a silo against a Wine prefix of its own, on the same machine.
+"""Measurements, as ratios within one run.
+
+Boot, memory and disk: a silo against a Wine prefix of its own.  Single calls: a silo against the host,
+that is the same program in the base prefix, on the same wineserver, without the interposer.
 
     make bench                          everything, 9 rounds
     .venv/bin/python bench/run.py --rounds 21 boot memory calls
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import math
 import os
 import shutil
@@ -19,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +51,7 @@ class Results:
     """Rows of the table that is printed at the end."""
 
     def __init__(self) -> None:
-        self.table = Table("measure", "silo", "prefix", "ratio", "limit", "", title="silo ÷ Wine prefix of its own")
+        self.table = Table("measure", "silo", "other side", "ratio", "limit", "", title="silo ÷ prefix of its own (boot, memory, disk); silo ÷ host (calls)")
         self.missed = 0
 
     def add(self, name: str, silo: str, prefix: str, ratio: float, limit: float) -> None:
@@ -71,7 +75,7 @@ def boot(host: Host, prefix: PlainPrefix, rounds: int, results: Results) -> None
         prefix.boot()
         prefix_s.append(prefix.boot_s)
     a, b = statistics.median(silo_s), statistics.median(prefix_s)
-    results.add("create + start", f"{a:.3f} s", f"{b:.3f} s", a / b, BOOT_LIMIT)
+    results.add("create + start ÷ prefix", f"{a:.3f} s", f"{b:.3f} s", a / b, BOOT_LIMIT)
 
 
 def memory(host: Host, prefix: PlainPrefix, rounds: int, results: Results) -> None:
@@ -88,8 +92,8 @@ def memory(host: Host, prefix: PlainPrefix, rounds: int, results: Results) -> No
             disk.append(info.private_bytes or 0)
             prefix_pss.append(prefix.pss())
     a, b, d = (statistics.median(values) for values in (silo_pss, prefix_pss, disk))
-    results.add("memory (PSS), idle", f"{a / MIB:.1f} MiB", f"{b / MIB:.1f} MiB", a / b, PSS_LIMIT)
-    results.add("private disk, new", f"{d / KIB:.0f} KiB", f"{prefix.disk() / MIB:.0f} MiB", d / MIB, DISK_LIMIT / MIB)
+    results.add("memory (PSS), idle ÷ prefix", f"{a / MIB:.1f} MiB", f"{b / MIB:.1f} MiB", a / b, PSS_LIMIT)
+    results.add("private disk, new (MiB)", f"{d / KIB:.0f} KiB", f"{prefix.disk() / MIB:.0f} MiB", d / MIB, DISK_LIMIT / MIB)
 
 
 @contextlib.contextmanager
@@ -110,13 +114,22 @@ def one_core(host: Host) -> Iterator[None]:
 
 
 def calls(host: Host, prefix: PlainPrefix, rounds: int, results: Results) -> None:
-    """Single calls, timed inside Windows by microbench.exe."""
-    with one_core(host):
-        prefix.boot()
-        silo_ns, prefix_ns = _time_calls(host, prefix, rounds)
+    """Single calls, timed inside Windows by microbench.exe, in a silo and on the host."""
+    del prefix
+    silo_ns: Times = {}
+    host_ns: Times = {}
+    with one_core(host), host.create("calls") as silo:
+        silo.copy_in(MICROBENCH, r"C:\microbench.exe")
+        shutil.copy(MICROBENCH, host.base / "drive_c")
+        sides = [(silo_ns, False), (host_ns, True)]
+        for number in range(rounds):
+            for into, on_host in sides if number % 2 else reversed(sides):
+                for line in _microbench(host, silo.name, on_host=on_host).splitlines():
+                    name, _, ns = line.partition("\t")
+                    into.setdefault(name, []).append(float(ns))
     ratios = []
     for name, values in silo_ns.items():
-        a, b = statistics.median(values), statistics.median(prefix_ns[name])
+        a, b = statistics.median(values), statistics.median(host_ns[name])
         ratios.append(a / b)
         results.add(name.replace("_", " "), f"{a / 1000:.1f} µs", f"{b / 1000:.1f} µs", a / b, CALL_LIMIT)
     mean = math.exp(statistics.fmean(math.log(ratio) for ratio in ratios))
@@ -126,27 +139,24 @@ def calls(host: Host, prefix: PlainPrefix, rounds: int, results: Results) -> Non
 Times = dict[str, list[float]]
 
 
-def _time_calls(host: Host, prefix: PlainPrefix, rounds: int) -> tuple[Times, Times]:
-    """Nanoseconds of each call, a number a round: in a silo, in the prefix."""
-    shutil.copy(MICROBENCH, prefix.drive_c / "microbench.exe")
-    silo_ns: Times = {}
-    prefix_ns: Times = {}
-    with host.create("calls") as silo:
-        silo.copy_in(MICROBENCH, r"C:\microbench.exe")
+def _microbench(host: Host, silo: str, *, on_host: bool) -> str:
+    """What microbench.exe prints, run like a silo's program or, without the interposer, in the base."""
+    from winesilo.daemon.client import Client  # noqa: PLC0415
+    from winesilo.host import enter  # noqa: PLC0415
 
-        def in_silo() -> str:
-            return silo.run([r"C:\microbench.exe", "5"]).stdout
-
-        def in_prefix() -> str:
-            return prefix.run([r"C:\microbench.exe", "5"])
-
-        sides: list[tuple[Callable[[], str], Times]] = [(in_silo, silo_ns), (in_prefix, prefix_ns)]
-        for number in range(rounds):
-            for run, into in sides if number % 2 else reversed(sides):
-                for line in run().splitlines():
-                    name, _, ns = line.partition("\t")
-                    into.setdefault(name, []).append(float(ns))
-    return silo_ns, prefix_ns
+    reply, fds = Client(host.name).call_with_fds("silo.exec", {"name": silo, "argv": [r"C:\microbench.exe", "5"]})
+    spec = enter.ExecSpec.from_reply(reply)
+    if on_host:
+        env = {key: value for key, value in spec.env.items() if key not in {"LD_PRELOAD", "WINESILO_CONFIG"}}
+        spec = dataclasses.replace(spec, env=env | {"WINEPREFIX": str(host.base)}, cwd=str(host.base / "drive_c"))
+    with tempfile.TemporaryFile() as output:
+        program = enter.spawn(spec, fds[0], subprocess.DEVNULL, output, subprocess.DEVNULL)
+        code = program.wait()
+        output.seek(0)
+        text = output.read().decode()
+    if code:
+        raise SystemExit(f"microbench.exe ended with {code}: {text}")
+    return text
 
 
 PARTS = {"boot": boot, "memory": memory, "calls": calls}

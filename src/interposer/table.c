@@ -105,7 +105,7 @@ static int find_image(struct dl_phdr_info *info, size_t size, void *arg)
         if (ph->p_type != PT_LOAD) continue;
         if ((ph->p_flags & PF_W) && image->data_n < 4) {
             image->data[image->data_n].start = start;
-            image->data[image->data_n++].end = start + ph->p_memsz;
+            image->data[image->data_n++].end = start + ph->p_filesz; /* the table is not in what starts as zeros */
         }
         if ((ph->p_flags & PF_X) && image->text_n < 4) {
             image->text[image->text_n].start = start;

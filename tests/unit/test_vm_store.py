@@ -41,7 +41,6 @@ def test_create_load_remove(store: Store) -> None:
     record = add(store, "a")
     assert store.load("a") == record
     place = store.silo("a")
-    assert (place.prefix / "dosdevices" / "c:").readlink() == Path("../../root")
     assert place.hive.read_bytes() == b"hive"
     with pytest.raises(SiloExists):
         add(store, "a")

@@ -59,9 +59,10 @@ class Overlay:
         text = f"lowerdir={':'.join(layers)},upperdir={upper},workdir={work}"
         if self.method is Method.FUSE:
             return text
-        # index and redirect_dir would tie the layers to this kernel and file system
+        # redirect_dir lets programs rename folders of the base (not to be had without privileges); the other
+        # two would tie the layers to this file system
         text += ",index=off,metacopy=off"
-        return text + (",userxattr" if self.method is Method.KERNEL_USER else ",redirect_dir=off")
+        return text + (",userxattr" if self.method is Method.KERNEL_USER else ",redirect_dir=on")
 
     def describe(self) -> str:
         """The shell command that does the same."""

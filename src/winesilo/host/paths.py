@@ -73,6 +73,10 @@ def private_directory(path: Path) -> Path:
     return path
 
 
+#: Directories of the Filesystem Hierarchy Standard that Wine and its programs have no use for.
+_SHORT_MOUNT_POINTS: Final = (Path("/boot"), Path("/srv"))
+
+
 @dataclass(frozen=True, slots=True)
 class HostPaths:
     """Every path of one host.
@@ -149,7 +153,16 @@ class HostPaths:
 
     @property
     def shm(self) -> Path:
-        """A tmpfs, mounted in the daemon's namespace only, for the silos' shared memory."""
+        """The tmpfs of the running silos' prefixes, C: drives, configurations and shared memory.
+
+        The daemon mounts it, in its own mount namespace only.  The wineserver resolves a file's path a component at a time, so a short one makes each open faster
+        (docs/design/files.md).  An empty system directory that no silo needs serves as mount point.
+        """
+        needed = (self.data, self.runtime, Path.home())
+        for candidate in _SHORT_MOUNT_POINTS:
+            usable = candidate.is_dir() and not candidate.is_symlink()
+            if usable and not any(path.is_relative_to(candidate) for path in needed):
+                return candidate
         return self.runtime / "shm"
 
     @property

@@ -84,8 +84,9 @@ class HostRuntime:
         self._preload = self._preload_path()
 
     def _mount_shm(self) -> None:
-        """A tmpfs for shared memory and configurations; it goes away with our mount namespace."""
-        self.paths.shm.mkdir(mode=0o700, exist_ok=True)
+        """See :attr:`HostPaths.shm`; it goes away with our mount namespace."""
+        if self.paths.shm.is_relative_to(self.paths.runtime):
+            self.paths.shm.mkdir(mode=0o700, exist_ok=True)
         ns.Mount("winesilo", self.paths.shm, "tmpfs", ns.MS_NOSUID | ns.MS_NODEV, "mode=0700").execute()
 
     def _preload_path(self) -> Path:
@@ -190,7 +191,8 @@ class HostRuntime:
         """Unmount and remove what we made in the runtime directory; nothing may run any more."""
         try:
             ns.Unmount(self.paths.shm, lazy=True).execute()
-            self.paths.shm.rmdir()
+            if self.paths.shm.is_relative_to(self.paths.runtime):
+                self.paths.shm.rmdir()
             self.paths.runtime.rmdir()
             self.paths.runtime.parent.rmdir()
         except (OSError, NamespaceError) as error:

@@ -374,7 +374,7 @@ class Engine:
             SiloNotRunning, ProgramNotFound, ProgramError, InvalidPath.
         """
         instance = self._running(name)
-        root = instance.place.root
+        root = instance.root
         if not argv:
             raise ProgramError("no program was given")
         folder = cwd or "C:\\"
@@ -424,17 +424,17 @@ class Engine:
     def _root(self, name: str, check: Check) -> Iterator[Path]:
         """The silo's mounted C:, mounted for the time being if it does not run."""
         self._exists(name)
-        place = self.store.silo(name)
-        if self._states.get(name) == "running":
-            yield place.root
+        instance = self._instances.get(name)
+        if instance is not None and self._states.get(name) == "running":
+            yield instance.root
             return
         with self._exclusive(name, check):
             record = self.store.load(name)
             if name in self._instances:
-                yield place.root
+                yield self._instances[name].root
                 return
             with mounted(overlay_of(self.store, record, self.runtime.overlay_method)):
-                yield place.root
+                yield self.store.silo(name).root
 
 
 def _absolute(path: str) -> Path:

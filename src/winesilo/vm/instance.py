@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from winesilo.errors import (
     AgentError,
+    HostError,
     RpcError,
     ServiceError,
     SiloStartFailed,
@@ -21,6 +22,7 @@ from winesilo.errors import (
 )
 from winesilo.host.agent import Agent
 from winesilo.host.files import os_errors
+from winesilo.host.namespaces import is_mounted
 from winesilo.host.process import Process
 from winesilo.host.runtime import HostRuntime, SiloProcess
 from winesilo.host.template import volatile_keys
@@ -90,6 +92,11 @@ class Instance:
         return self._runtime.agent
 
     @property
+    def root(self) -> Path:
+        """Where its C: is mounted: the drive itself, in the Wine prefix that its processes see."""
+        return self._directory / "dosdevices" / "c:"
+
+    @property
     def config_path(self) -> Path:
         """The interposer's configuration of this boot."""
         return self._directory / "interposer.conf"
@@ -97,7 +104,7 @@ class Instance:
     @property
     def where(self) -> SiloProcess:
         """How to run a process in it."""
-        return SiloProcess(self.place.prefix, self.config_path, self.place.root)
+        return SiloProcess(self._directory, self.config_path, self.root)
 
     @property
     def scm_pid(self) -> int | None:
@@ -136,22 +143,24 @@ class Instance:
 
     def _prepare_files(self) -> None:
         check_hive(self.place.hive)
-        overlay = overlay_of(self._store, self.record, self._runtime.overlay_method)
+        self._remove_directory()
+        self.root.mkdir(mode=0o700, parents=True)
+        self._undo.callback(_quietly, "remove the run-time files", self._remove_directory)
+        overlay = overlay_of(self._store, self.record, self._runtime.overlay_method, self.root)
         overlay.execute()
         self._undo.callback(_quietly, "unmount", overlay.unmount)
-        drive = self.place.prefix / "dosdevices" / "c:"
-        if not drive.is_symlink():
-            drive.parent.mkdir(parents=True, exist_ok=True)
-            drive.symlink_to("../../root")
         stamp = self._runtime.paths.base / ".update-timestamp"
         if stamp.is_file():
-            shutil.copyfile(stamp, self.place.prefix / ".update-timestamp")
-        shutil.rmtree(self._directory, ignore_errors=True)
-        self._directory.mkdir(mode=0o700)
-        self._undo.callback(shutil.rmtree, self._directory, ignore_errors=True)
+            shutil.copyfile(stamp, self._directory / ".update-timestamp")
         self._shared = SharedMemory(self._directory / "shared.mem")
         self._undo.callback(self._shared.close)
         self._config().write(self.config_path)
+
+    def _remove_directory(self) -> None:
+        """Remove the run-time files; never what is mounted among them."""
+        if is_mounted(self.root):
+            raise HostError(f"{self.root} is still mounted", "stop the host: silo host stop")
+        shutil.rmtree(self._directory, ignore_errors=True)
 
     def _config(self) -> Config:
         trace = self.place.log / "trace.log" if os.environ.get(TRACE_VARIABLE) else None

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from winesilo.host.overlayfs import Method, Overlay
 from winesilo.vm.store import Record, Store
 
 
-def overlay_of(store: Store, record: Record, method: Method) -> Overlay:
-    """What to mount for a silo.
+def overlay_of(store: Store, record: Record, method: Method, target: Path | None = None) -> Overlay:
+    """What to mount for a silo, at ``target`` or in its own folder.
 
     Raises:
         SiloCorrupt: one of its layers is missing.
     """
     place = store.silo(record.name)
-    return Overlay(store.lower_layers(record), place.upper, place.work, place.root, method)
+    return Overlay(store.lower_layers(record), place.upper, place.work, target or place.root, method)
 
 
 @contextlib.contextmanager

@@ -89,11 +89,6 @@ class SiloPaths:
         return self.directory / "root"
 
     @property
-    def prefix(self) -> Path:
-        """The Wine prefix its processes see."""
-        return self.directory / "prefix"
-
-    @property
     def hive(self) -> Path:
         """Its private registry."""
         return self.directory / "registry.hive"
@@ -248,9 +243,8 @@ class Store:
                 raise
 
     def _fill(self, place: SiloPaths, record: Record, hive: bytes) -> None:
-        for folder in (place.upper, place.work, place.root, place.prefix / "dosdevices", place.log):
+        for folder in (place.upper, place.work, place.root, place.log):
             folder.mkdir(parents=True)
-        (place.prefix / "dosdevices" / "c:").symlink_to("../../root")
         write_atomic(place.hive, hive)
         write_atomic(place.json, render_record(record))
 
