@@ -51,7 +51,15 @@ class Results:
     """Rows of the table that is printed at the end."""
 
     def __init__(self) -> None:
-        self.table = Table("measure", "silo", "other side", "ratio", "limit", "", title="silo ÷ prefix of its own (boot, memory, disk); silo ÷ host (calls)")
+        self.table = Table(
+            "measure",
+            "silo",
+            "other side",
+            "ratio",
+            "limit",
+            "",
+            title="silo ÷ prefix of its own (boot, memory, disk); silo ÷ host (calls)",
+        )
         self.missed = 0
 
     def add(self, name: str, silo: str, prefix: str, ratio: float, limit: float) -> None:
@@ -93,7 +101,13 @@ def memory(host: Host, prefix: PlainPrefix, rounds: int, results: Results) -> No
             prefix_pss.append(prefix.pss())
     a, b, d = (statistics.median(values) for values in (silo_pss, prefix_pss, disk))
     results.add("memory (PSS), idle ÷ prefix", f"{a / MIB:.1f} MiB", f"{b / MIB:.1f} MiB", a / b, PSS_LIMIT)
-    results.add("private disk, new (MiB)", f"{d / KIB:.0f} KiB", f"{prefix.disk() / MIB:.0f} MiB", d / MIB, DISK_LIMIT / MIB)
+    results.add(
+        "private disk, new (MiB)",
+        f"{d / KIB:.0f} KiB",
+        f"{prefix.disk() / MIB:.0f} MiB",
+        d / MIB,
+        DISK_LIMIT / MIB,
+    )
 
 
 @contextlib.contextmanager
@@ -144,11 +158,15 @@ def _microbench(host: Host, silo: str, *, on_host: bool) -> str:
     from winesilo.daemon.client import Client  # noqa: PLC0415
     from winesilo.host import enter  # noqa: PLC0415
 
-    reply, fds = Client(host.name).call_with_fds("silo.exec", {"name": silo, "argv": [r"C:\microbench.exe", "5"]})
+    reply, fds = Client(host.name).call_with_fds(
+        "silo.exec", {"name": silo, "argv": [r"C:\microbench.exe", "5"]}
+    )
     spec = enter.ExecSpec.from_reply(reply)
     if on_host:
         env = {key: value for key, value in spec.env.items() if key not in {"LD_PRELOAD", "WINESILO_CONFIG"}}
-        spec = dataclasses.replace(spec, env=env | {"WINEPREFIX": str(host.base)}, cwd=str(host.base / "drive_c"))
+        spec = dataclasses.replace(
+            spec, env=env | {"WINEPREFIX": str(host.base)}, cwd=str(host.base / "drive_c")
+        )
     with tempfile.TemporaryFile() as output:
         program = enter.spawn(spec, fds[0], subprocess.DEVNULL, output, subprocess.DEVNULL)
         code = program.wait()
@@ -184,7 +202,9 @@ def private_host(console: Console) -> Iterator[Host]:
 
 def main() -> int:
     """Run the parts that were asked for and print the table; 1 if a limit was missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=9, help=f"at least {MIN_ROUNDS}")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
     arguments = parser.parse_args()

@@ -155,8 +155,9 @@ class HostPaths:
     def shm(self) -> Path:
         """The tmpfs of the running silos' prefixes, C: drives, configurations and shared memory.
 
-        The daemon mounts it, in its own mount namespace only.  The wineserver resolves a file's path a component at a time, so a short one makes each open faster
-        (docs/design/files.md).  An empty system directory that no silo needs serves as mount point.
+        The daemon mounts it, in its own mount namespace only.  The wineserver resolves a file's path a
+        component at a time, so a short one makes each open faster (docs/design/files.md).  An empty
+        system directory that no silo needs serves as mount point.
         """
         needed = (self.data, self.runtime, Path.home())
         for candidate in _SHORT_MOUNT_POINTS:
