@@ -40,7 +40,7 @@ TOOLS = {
     "x86_64-w64-mingw32-gcc": "gcc-mingw-w64-x86-64",
 }
 
-type_settings = dict[str, str | list[str] | None] | None
+Settings = dict[str, str | list[str] | None] | None
 
 
 def build_natives() -> None:
@@ -59,16 +59,16 @@ def build_natives() -> None:
 
 
 def build_wheel(
-    wheel_directory: str, config_settings: type_settings = None, metadata_directory: str | None = None
+    wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
 ) -> str:
     """Build a wheel; see PEP 517."""
     build_natives()
-    return _setuptools.build_wheel(wheel_directory, config_settings, metadata_directory)
+    return str(_setuptools.build_wheel(wheel_directory, config_settings, metadata_directory))
 
 
 def build_editable(
-    wheel_directory: str, config_settings: type_settings = None, metadata_directory: str | None = None
+    wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
 ) -> str:
     """Build an editable wheel; see PEP 660."""
     build_natives()
-    return _setuptools.build_editable(wheel_directory, config_settings, metadata_directory)
+    return str(_setuptools.build_editable(wheel_directory, config_settings, metadata_directory))

@@ -31,7 +31,7 @@ if [ ! -x "$tree/usr/bin/apt-get" ]; then
 fi
 
 # The Windows program of the MySQL test comes from the cache, which the tree shares: no npm in there.
-if [ -x .venv/bin/python ]; then .venv/bin/python -m winesilo.demo.mysql --fetch; fi
+.venv/bin/python -c 'from winesilo.demo.mysql import MySql; MySql().fetch(print)'
 
 exec "${root[@]}" env \
   WINESILO_REPO="$repo" WINESILO_TREE="$tree" WINESILO_CACHE="$cache" WINESILO_PACKAGES="${packages[*]}" \

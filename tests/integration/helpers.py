@@ -26,7 +26,9 @@ from winesilo import Host, Silo
 from winesilo.errors import SiloNotFound
 
 _numbers = itertools.count(1)
-SILO_COMMAND = (sys.executable, "-m", "winesilo.cli.main")
+SILO_COMMAND = (sys.executable, "-m", "winesilo.cli")
+#: What an interrupted command ends with; the second where it was interrupted before it could handle that.
+INTERRUPTED = (128 + signal.SIGINT, -signal.SIGINT)
 
 
 @dataclass(frozen=True)
@@ -99,23 +101,25 @@ class Machine:
 
     def processes(self) -> list[str]:
         """The processes that belong to this place: command lines of those that name it anywhere."""
-        return [" ".join(process.cmdline()) for process in self._processes()]
+        return [words for _, words in self._processes()]
 
     def end_all(self) -> None:
         """Kill what is left, so that one failure does not spoil the next run."""
-        for process in self._processes():
+        for process, _ in self._processes():
             with contextlib.suppress(psutil.Error):
                 process.kill()
 
-    def _processes(self) -> list[psutil.Process]:
+    def _processes(self) -> list[tuple[psutil.Process, str]]:
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
                     continue
-                words = [*process.cmdline(), *process.environ().values(), process.cwd()]
-                if any(word.startswith(str(self.root)) for word in words):
-                    found.append(process)
+                words = process.cmdline()
+                if any(
+                    str(self.root) in word for word in [*words, *process.environ().values(), process.cwd()]
+                ):
+                    found.append((process, " ".join(words)))
         return found
 
     def mounts(self) -> list[str]:
@@ -242,3 +246,13 @@ def read_until(descriptor: int, wanted: bytes, deadline_s: float = 30) -> bytes:
             assert chunk, f"the terminal was closed before {wanted!r} came; it said {seen!r}"
             seen += chunk
     return seen
+
+
+def handles_signals(process: subprocess.Popen[bytes]) -> bool:
+    """Whether the command has come far enough to clean up when it is interrupted, or has ended."""
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    except OSError:
+        return True
+    caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt:")).split()[1], 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1) or process.poll() is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -12,7 +11,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from helpers import SILO_COMMAND, Cli, Machine, Result, TemporarySilo, interrupt, wait_until
+from helpers import (
+    INTERRUPTED,
+    SILO_COMMAND,
+    Cli,
+    Machine,
+    Result,
+    TemporarySilo,
+    handles_signals,
+    interrupt,
+    wait_until,
+)
 
 from winesilo import Host
 from winesilo.errors import SiloNotFound
@@ -125,7 +134,9 @@ def replaced(path: Path, content: bytes) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("file", ["silo.json", "registry.hive"])
-@pytest.mark.parametrize("content", [b"", b"{", b"\0" * 100, b'{"format": 99}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\0" * 100, b'{"format": 99}'], ids=["empty", "cut", "zeroes", "future"]
+)
 def test_corrupt_file(cli: Cli, new_silo: NewSilo, silo: TemporarySilo, file: str, content: bytes) -> None:
     """The silo is refused with the file named; other silos go on; it can still be removed."""
     broken = new_silo(start=False)
@@ -137,7 +148,7 @@ def test_corrupt_file(cli: Cli, new_silo: NewSilo, silo: TemporarySilo, file: st
         listing = {row["name"]: row["state"] for row in cli("ls", "--json").json()}
         assert listing[silo.name] == "running"
         assert broken.name in listing
-        assert silo.run("cmd", "/c", "echo on").strip() == "on"
+        assert silo.run("cmd", "/c", "echo hello").strip() == "hello"
         cli.ok("create", f"{broken.name}-beside")
         cli.ok("rm", f"{broken.name}-beside")
     cli.ok("start", broken.name)
@@ -213,7 +224,7 @@ def test_no_wine(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("command", ["create", "start"])
-@pytest.mark.parametrize("after_s", [0.05, 0.15, 0.3, 0.6])
+@pytest.mark.parametrize("after_s", [0.0, 0.02, 0.1, 0.2, 0.4])
 def test_ctrl_c(
     cli: Cli, host: Host, new_silo: NewSilo, machine: Machine, command: str, after_s: float
 ) -> None:
@@ -223,10 +234,11 @@ def test_ctrl_c(
         cli.ok("create", name)
     try:
         process = cli.start(command, name, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        wait_until(lambda: handles_signals(process), "it has begun")
         time.sleep(after_s)
         interrupt(process)
         _, errors = process.communicate(timeout=30)
-        assert process.returncode in (0, 128 + signal.SIGINT), errors
+        assert process.returncode in (0, *INTERRUPTED), errors
         assert b"Traceback" not in errors
         finished = process.returncode == 0
         if command == "start":
@@ -254,5 +266,4 @@ def test_cp_bad_paths(cli: Cli, silo: TemporarySilo, scratch: Path) -> None:
     refused(cli("cp", f"{silo.name}:C:\\missing", str(file) + "2"), 2, "missing")
     refused(cli("cp", str(file), f"{silo.name}:C:\\no\\such\\folder\\x"), 2)
     refused(cli("cp", str(file), f"{silo.name}:Z:\\x"), 2)
-    refused(cli("cp", str(file), f"{silo.name}:C:\\..\\..\\x"), 2)
     shutil.rmtree(scratch / "never", ignore_errors=True)

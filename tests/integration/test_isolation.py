@@ -17,6 +17,8 @@ from winesilo.api import PIPE
 NewSilo = Callable[..., TemporarySilo]
 Guest = Callable[[str], Path]
 READY_DEADLINE_S = 30.0
+#: A key of the base that nothing in these tests needs.
+BASE_KEY = r"HKLM\Software\Microsoft\Windows NT\CurrentVersion\ProfileList"
 
 
 @pytest.fixture
@@ -87,9 +89,12 @@ def test_registry_of_the_base_can_be_changed_and_deleted_privately(
     one.reg_set(key, value, "Silo")
     assert one.reg_get(key, value) == "Silo"
     assert other.reg_get(key, value) == original
-    one.run("reg", "delete", key, "/f")
+    one.run("reg", "delete", key, "/v", value, "/f")
     assert one.reg_get(key, value) is None
     assert other.reg_get(key, value) == original
+    one.run("reg", "delete", BASE_KEY, "/f")
+    assert one.silo.run(["reg", "query", BASE_KEY]).returncode != 0
+    assert other.silo.run(["reg", "query", BASE_KEY]).returncode == 0
 
 
 def test_files(pair: tuple[TemporarySilo, TemporarySilo], host: Host) -> None:
@@ -136,7 +141,7 @@ def test_port_from_linux(pair: tuple[TemporarySilo, TemporarySilo], guest: Guest
     one, other = pair
     with holding(one, guest, "sockets", "serve", "0.0.0.0", "4456", one.name):
         with socket.create_connection((one.silo.address, 4456), 10) as client:
-            assert client.recv(100) == f"hello from {one.name}".encode()
+            assert client.recv(100).decode().strip() == f"hello from {one.name}"
         for address in (other.silo.address, "127.0.0.1"):
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection((address, 4456), 10)
@@ -181,7 +186,7 @@ def test_base_does_not_change(host: Host, new_silo: NewSilo) -> None:
     silo = new_silo()
     silo.reg_set(r"HKLM\Software\Worst", "a", "b")
     silo.reg_set(r"HKCU\Software\Worst", "a", "b")
-    silo.run("reg", "delete", r"HKLM\Software\Classes\.txt", "/f")
+    silo.run("reg", "delete", BASE_KEY, "/f")
     silo.run("cmd", "/c", r"echo x>C:\windows\system32\drivers\etc\hosts")
     silo.run("cmd", "/c", r"rmdir /s /q C:\windows\inf")
     silo.silo.service("Spooler").start()

@@ -18,6 +18,8 @@ from winesilo.errors import SiloNotFound, SiloRunning
 
 NewSilo = Callable[..., TemporarySilo]
 KEY = r"HKLM\Software\Life"
+#: A key of the base that nothing in these tests needs.
+BASE_KEY = r"HKLM\Software\Microsoft\Windows NT\CurrentVersion\ProfileList"
 
 
 def test_from_create_to_rm(cli: Cli, host: Host) -> None:
@@ -105,12 +107,12 @@ def test_the_same_silo_started_twice_at_once(new_silo: NewSilo) -> None:
 def test_registry_survives_stop_and_start(silo: TemporarySilo) -> None:
     silo.reg_set(KEY, "a", "kept")
     silo.reg_set(r"HKCU\Software\Life", "a", "kept too")
-    silo.run("reg", "delete", r"HKLM\Software\Classes\.txt", "/f")
+    silo.run("reg", "delete", BASE_KEY, "/f")
     silo.silo.stop()
     silo.silo.start()
     assert silo.reg_get(KEY, "a") == "kept"
     assert silo.reg_get(r"HKCU\Software\Life", "a") == "kept too"
-    assert silo.silo.run(["reg", "query", r"HKLM\Software\Classes\.txt"]).returncode != 0
+    assert silo.silo.run(["reg", "query", BASE_KEY]).returncode != 0
 
 
 def test_files_survive_stop_and_start(silo: TemporarySilo) -> None:

@@ -51,7 +51,8 @@ for command in (*host.COMMANDS, *silos.COMMANDS, *show.COMMANDS, *execute.COMMAN
 
 
 def run() -> NoReturn:
-    """Run the command line of this process and exit; the entry point of ``silo``."""
+    """Run the command line of this process and exit."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminated)
     signal.signal(signal.SIGHUP, _terminated)
     sys.exit(main(sys.argv[1:]))
@@ -101,7 +102,3 @@ def _terminated(number: int, _frame: FrameType | None) -> None:
 
 def _lower_first(text: str) -> str:
     return text[:1].lower() + text[1:]
-
-
-if __name__ == "__main__":
-    run()

@@ -116,7 +116,9 @@ def show(selection: Selection, service_name: str, as_json: bool) -> None:
 @configuration_options
 @as_json
 @pass_selection
-def create(selection: Selection, service_name: str, binary_path: str, as_json: bool, **options: Any) -> None:
+def create(
+    selection: Selection, /, service_name: str, binary_path: str, as_json: bool, **options: Any
+) -> None:
     """Create a service that runs COMMAND.
 
     COMMAND is one word for the shell: the program's Windows path, in quotes of its own if it has

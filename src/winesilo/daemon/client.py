@@ -34,6 +34,7 @@ from winesilo.vm.store import Store
 
 START_TIMEOUT_S: Final = 30.0
 _STOP_TIMEOUT_S: Final = 30.0
+_CANCEL_TIMEOUT_S: Final = 30.0
 _RETRY_S: Final = 0.02
 #: Methods that start the daemon if it does not run.
 STARTING: Final = frozenset({"silo.create", "silo.start", "silo.restart", "silo.rm", "silo.clone", "silo.cp"})
@@ -105,6 +106,9 @@ class Client:
                 try:
                     channel.send({"method": method, "params": params})
                     result = self._result(channel, on_progress)
+                except (KeyboardInterrupt, SystemExit):
+                    _give_up(channel)
+                    raise
                 except OSError as error:
                     raise DaemonError(
                         f"the connection to the host's daemon broke: {error.strerror}",
@@ -184,6 +188,19 @@ class Client:
             "uptime_s": 0.0,
             "memory_pss_bytes": 0,
         }
+
+
+def _give_up(channel: Channel) -> None:
+    """Cancel the request and wait until the daemon has undone it, or done it whole.
+
+    Whoever is interrupted can clean up after this: nothing goes on behind its back.
+    """
+    with contextlib.suppress(OSError, ProtocolError):
+        channel.socket.settimeout(_CANCEL_TIMEOUT_S)
+        channel.socket.shutdown(socket.SHUT_WR)
+        while (message := channel.receive()) is not None:
+            if "progress" not in message:
+                break
 
 
 def start_daemon(host_name: str, on_progress: OnProgress | None = None) -> None:

@@ -70,7 +70,7 @@ INSTALL: Final = (
 )
 INITIALISED: Final = "Removed temporary tablespace data file"
 INITIALISE_DEADLINE_S: Final = 90.0
-INITIALISE_ATTEMPTS: Final = 3
+INITIALISE_ATTEMPTS: Final = 5
 READY_DEADLINE_S: Final = 60.0
 
 
@@ -102,7 +102,10 @@ class MySql:
             say("initialising MySQL's data folder" + (f", attempt {attempt}" if attempt > 1 else ""))
             failure = _initialise(template)
             if failure is None:
+                # Each clone makes itself an identity of its own.
+                template.run(["cmd", "/c", "del", r"C:\mysql\data\auto.cnf"])
                 return
+            say(f"that failed: {failure}")
             template.run(["cmd", "/c", "rmdir", "/s", "/q", r"C:\mysql\data"])
         raise DemoError(f"MySQL could not initialise its data folder, {INITIALISE_ATTEMPTS} times: {failure}")
 
@@ -110,7 +113,8 @@ class MySql:
         """Let MySQL install itself as a service, as its manual says."""
         done = silo.run(INSTALL)
         if done.returncode != 0:
-            raise DemoError(f"mysqld --install-manual failed in silo {silo.name}: {done.stdout}{done.stderr}")
+            output = done.stdout + done.stderr
+            raise DemoError(f"mysqld --install-manual failed in silo {silo.name}: {output}")
 
     def install_in_prefix(self, template: Silo, prefix: PlainPrefix) -> None:
         """Copy the initialised program into a plain prefix and install the service there.
@@ -196,8 +200,3 @@ def _connect(address: str, port: int) -> pymysql.Connection[pymysql.cursors.Curs
     return eventually(
         attempt, pymysql.err.OperationalError, READY_DEADLINE_S, f"MySQL did not answer at {address}:{port}"
     )
-
-
-def _fetch_only() -> None:
-    """Bring the package into the cache: ``python -m winesilo.demo.mysql --fetch``, for the tests on Wine 10."""
-    fetch(PACKAGE, print)
