@@ -400,6 +400,13 @@ static NTSTATUS query_name(HANDLE key, KEY_NAME_INFORMATION *info, ULONG size, U
     return bytes <= room ? STATUS_SUCCESS : STATUS_BUFFER_OVERFLOW;
 }
 
+#define WRITING(need, name, params, args)                              \
+    NTSTATUS hook_##name params                                        \
+    {                                                                  \
+        NTSTATUS status = for_writing(&key, need);                     \
+        return status ? status : real_##name args;                     \
+    }
+
 /* ---- reading: the handle is all there is to change ---- */
 
 /* Lists of a key being copied up are not complete: ask again when it is done. */
@@ -451,27 +458,40 @@ READING(NtQueryValueKey,
 READING(NtQueryMultipleValueKey, (HANDLE key, void *entries, ULONG count, void *buffer, ULONG size, ULONG *needed),
         (key, entries, count, buffer, size, needed))
 READING(NtFlushKey, (HANDLE key), (key))
-READING(NtNotifyChangeKey,
+/* What is watched must be the silo's own key, or changes after a copy-up would not be noticed. */
+WRITING(KEY_NOTIFY, NtNotifyChangeKey,
         (HANDLE key, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context, IO_STATUS_BLOCK *io, ULONG filter,
          BOOLEAN subtree, void *buffer, ULONG size, BOOLEAN async),
         (key, event, apc, apc_context, io, filter, subtree, buffer, size, async))
-READING(NtNotifyChangeMultipleKeys,
+WRITING(KEY_NOTIFY, NtNotifyChangeMultipleKeys,
         (HANDLE key, ULONG count, OBJECT_ATTRIBUTES *attr, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context,
          IO_STATUS_BLOCK *io, ULONG filter, BOOLEAN subtree, void *buffer, ULONG size, BOOLEAN async),
         (key, count, attr, event, apc, apc_context, io, filter, subtree, buffer, size, async))
-READING(NtSaveKey, (HANDLE key, HANDLE file), (key, file))
+
+NTSTATUS hook_NtSaveKey(HANDLE key, HANDLE file)
+{
+    NTSTATUS status = for_reading(&key);
+
+    return status ? status : regtree_save(key, file);
+}
 
 /* ---- writing ---- */
 
-#define WRITING(need, name, params, args)                              \
-    NTSTATUS hook_##name params                                        \
-    {                                                                  \
-        NTSTATUS status = for_writing(&key, need);                     \
-        return status ? status : real_##name args;                     \
-    }
-
 WRITING(KEY_SET_VALUE, NtDeleteValueKey, (HANDLE key, const UNICODE_STRING *name), (key, name))
-WRITING(KEY_SET_VALUE | KEY_CREATE_SUB_KEY, NtRenameKey, (HANDLE key, UNICODE_STRING *name), (key, name))
+
+/* Links below a renamed key would still lead to the base, under its old name. */
+NTSTATUS hook_NtRenameKey(HANDLE key, UNICODE_STRING *name)
+{
+    CLEANUP(regpath_free) struct regpath full = { 0 };
+    struct span logical;
+    NTSTATUS status;
+
+    if ((status = for_writing(&key, KEY_SET_VALUE | KEY_CREATE_SUB_KEY))) return status;
+    if (!regtree_name(key, &full) && regtree_is_private(path_span(&full)) && regtree_logical(path_span(&full), &logical) &&
+        (status = regtree_copy_up_all(logical)))
+        return status;
+    return real_NtRenameKey(key, name);
+}
 WRITING(KEY_SET_VALUE, NtSetInformationKey, (HANDLE key, ULONG info_class, void *info, ULONG size),
         (key, info_class, info, size))
 WRITING(KEY_SET_VALUE, NtRestoreKey, (HANDLE key, HANDLE file, ULONG flags), (key, file, flags))

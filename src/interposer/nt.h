@@ -76,6 +76,7 @@ typedef struct {
 #define KEY_SET_VALUE 0x0002u
 #define KEY_CREATE_SUB_KEY 0x0004u
 #define KEY_ENUMERATE_SUB_KEYS 0x0008u
+#define KEY_NOTIFY 0x0010u
 #define KEY_READ_ACCESS 0x00020019u
 #define KEY_ALL_ACCESS 0x000f003fu
 

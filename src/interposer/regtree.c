@@ -96,10 +96,11 @@ bool regtree_is_private(struct span full_name)
 bool regtree_logical(struct span full_name, struct span *logical)
 {
     struct name_edit edit;
-    size_t cut = sizeof("\\Registry") - 1;
+    size_t cut;
 
     if (regtree_is_private(full_name)) cut = names.hive_root_n;
-    else if (classify_key(full_name, &edit) != NAME_MOVED) return false;
+    else if (classify_key(full_name, &edit) == NAME_MOVED) cut = edit.tail;
+    else return false;
     logical->s = full_name.s + cut;
     logical->n = full_name.n - cut;
     while (logical->n && logical->s[logical->n - 1] == '\\') logical->n--;
@@ -321,45 +322,76 @@ static NTSTATUS copy_values(HANDLE from, HANDLE to)
     }
 }
 
+enum { TREE_DEPTH = 512 }; /* of a registry tree ([MS-RRP] 2.2.1.1 has no number; Windows allows 512 levels) */
+
+struct child_name {
+    struct growing g;
+    struct span name, class_name;
+};
+
+/* The subkey at index, into *child (whose memory the caller frees). */
+static NTSTATUS nth_child(HANDLE key, ULONG index, struct child_name *child)
+{
+    KEY_NODE_INFORMATION *info;
+    NTSTATUS status;
+    ULONG need;
+
+    if (!child->g.data && !grow(&child->g, 4096)) return STATUS_NO_MEMORY;
+    status = real_NtEnumerateKey(key, index, KeyNodeInformation, child->g.data, child->g.size, &need);
+    if (status == STATUS_BUFFER_OVERFLOW) {
+        if (!grow(&child->g, need)) return STATUS_NO_MEMORY;
+        status = real_NtEnumerateKey(key, index, KeyNodeInformation, child->g.data, child->g.size, &need);
+    }
+    if (status) return status;
+    info = child->g.data;
+    child->name = (struct span){ info->Name, info->NameLength / sizeof(WCHAR) };
+    child->class_name = (struct span){ NULL, 0 };
+    if (info->ClassLength && info->ClassOffset != (ULONG)-1)
+        child->class_name = (struct span){ (WCHAR *)((uint8_t *)info + info->ClassOffset), info->ClassLength / sizeof(WCHAR) };
+    return STATUS_SUCCESS;
+}
+
+static void free_child(struct child_name *child)
+{
+    free(child->g.data);
+}
+
+/* Delete a key with everything below it, links themselves and not what they lead to. */
+static bool delete_tree(HANDLE key, int depth)
+{
+    CLEANUP(free_child) struct child_name child = { 0 };
+
+    while (!nth_child(key, 0, &child)) {
+        CLEANUP(close_handle) HANDLE entry = NULL;
+
+        if (depth > TREE_DEPTH || open_at(key, child.name, OBJ_OPENLINK, KEY_ALL_ACCESS, &entry)) return false;
+        if (!delete_tree(entry, depth + 1)) return false;
+    }
+    return !real_NtDeleteKey(key);
+}
+
 static NTSTATUS link_children(HANDLE from, HANDLE to, struct span base, struct span logical, ULONG options)
 {
     static const WCHAR backslash[] = { '\\' };
     CLEANUP(regpath_free) struct regpath below = { 0 };
-    CLEANUP(free_memory) void *owner = NULL;
-    struct growing g = { 0 };
+    CLEANUP(free_child) struct child_name child = { 0 };
     NTSTATUS status;
-    ULONG index = 0, need;
+    ULONG index;
 
     if (!regpath_join(&below, logical, (struct span){ backslash, 1 })) return STATUS_NO_MEMORY;
-    for (;;) {
-        CLEANUP(regpath_free) struct regpath child = { 0 }, target = { 0 };
-        struct span name, class_name = { NULL, 0 };
-        KEY_NODE_INFORMATION *info;
+    for (index = 0; !(status = nth_child(from, index, &child)); index++) {
+        CLEANUP(regpath_free) struct regpath path = { 0 }, target = { 0 };
 
-        if (!g.data && !grow(&g, 4096)) return STATUS_NO_MEMORY;
-        owner = g.data;
-        status = real_NtEnumerateKey(from, index, KeyNodeInformation, g.data, g.size, &need);
-        if (status == STATUS_BUFFER_OVERFLOW) {
-            if (!grow(&g, need)) return STATUS_NO_MEMORY;
-            owner = g.data;
-            continue;
-        }
-        if (status == STATUS_NO_MORE_ENTRIES) return STATUS_SUCCESS;
-        if (status) return status;
-        info = g.data;
-        name = (struct span){ info->Name, info->NameLength / sizeof(WCHAR) };
-        if (info->ClassLength && info->ClassOffset != (ULONG)-1)
-            class_name = (struct span){ (WCHAR *)((uint8_t *)info + info->ClassOffset), info->ClassLength / sizeof(WCHAR) };
-        if (!regpath_join(&child, path_span(&below), name) ||
-            !child_target(&target, base, name, path_span(&child)))
-            return STATUS_NO_MEMORY;
         /* a silo's own hives are not part of what a silo sees */
-        if (!span_has_prefix_ascii(path_span(&child), "\\User") || name.n < 9 ||
-            !span_equal_ascii((struct span){ name.s, 9 }, "winesilo-")) {
-            if ((status = make_link(to, name, class_name, options, path_span(&target)))) return status;
-        }
-        index++;
+        if (span_equal_ascii(logical, "\\User") && child.name.n > 9 &&
+            span_equal_ascii((struct span){ child.name.s, 9 }, "winesilo-"))
+            continue;
+        if (!regpath_join(&path, path_span(&below), child.name) ||
+            !child_target(&target, base, child.name, path_span(&path)))
+            return STATUS_NO_MEMORY;
+        if ((status = make_link(to, child.name, child.class_name, options, path_span(&target)))) return status;
     }
+    return status == STATUS_NO_MORE_ENTRIES ? STATUS_SUCCESS : status;
 }
 
 static void read_class(HANDLE key, struct growing *g, struct span *class_name)
@@ -454,19 +486,7 @@ static void undo_half_done(void)
         if (!regtree_open(parent_path(logical), KEY_ALL_ACCESS, &parent)) {
             if (!open_at(parent, last_component(logical), OBJ_OPENLINK, KEY_ALL_ACCESS, &key) &&
                 !regtree_read_link(key, &unused)) {
-                KEY_NODE_INFORMATION *info = malloc(4096);
-                ULONG need;
-
-                while (info && !real_NtEnumerateKey(key, 0, KeyNodeInformation, info, 4096, &need)) {
-                    CLEANUP(close_handle) HANDLE child = NULL;
-
-                    if (open_at(key, (struct span){ info->Name, info->NameLength / sizeof(WCHAR) }, OBJ_OPENLINK,
-                                KEY_ALL_ACCESS, &child) ||
-                        real_NtDeleteKey(child))
-                        break;
-                }
-                free(info);
-                real_NtDeleteKey(key);
+                delete_tree(key, 0);
             }
             make_link(parent, last_component(logical), none, 0, target);
         }
@@ -543,6 +563,89 @@ NTSTATUS regtree_copy_up(struct span logical)
 
     lock_tree(&q);
     status = is_private_already(logical) ? STATUS_SUCCESS : walk(logical, &key);
+    unlock_tree(&q);
+    return status;
+}
+
+/* Make all keys below key, which is private, private too; the lock is held. */
+static NTSTATUS walk_below(HANDLE key, struct span logical, int depth)
+{
+    static const WCHAR backslash[] = { '\\' };
+    CLEANUP(regpath_free) struct regpath below = { 0 };
+    CLEANUP(free_child) struct child_name child = { 0 };
+    NTSTATUS status;
+    ULONG index;
+
+    if (depth > TREE_DEPTH) return STATUS_INVALID_PARAMETER;
+    if (!regpath_join(&below, logical, (struct span){ backslash, 1 })) return STATUS_NO_MEMORY;
+    for (index = 0; !(status = nth_child(key, index, &child)); index++) {
+        CLEANUP(regpath_free) struct regpath path = { 0 }, target = { 0 };
+        CLEANUP(close_handle) HANDLE entry = NULL, copy = NULL;
+
+        if (!regpath_join(&path, path_span(&below), child.name)) return STATUS_NO_MEMORY;
+        if ((status = open_at(key, child.name, OBJ_OPENLINK, KEY_ALL_ACCESS, &entry))) return status;
+        if (regtree_read_link(entry, &target)) {
+            if (regtree_is_private(path_span(&target))) continue;
+            status = replace_link(key, entry, path_span(&path), path_span(&target), &copy);
+            if (status == STATUS_OBJECT_NAME_NOT_FOUND) continue; /* its base key is gone */
+            if (status) return status;
+        }
+        if ((status = walk_below(copy ? copy : entry, path_span(&path), depth + 1))) return status;
+    }
+    return status == STATUS_NO_MORE_ENTRIES ? STATUS_SUCCESS : status;
+}
+
+NTSTATUS regtree_copy_up_all(struct span logical)
+{
+    CLEANUP(close_handle) HANDLE key = NULL;
+    struct quiet q;
+    NTSTATUS status;
+
+    lock_tree(&q);
+    if (!(status = walk(logical, &key))) status = walk_below(key, logical, 0);
+    unlock_tree(&q);
+    return status;
+}
+
+/* ---- saving ---- */
+
+/* Copy what is seen below from, links followed, into to. */
+static NTSTATUS copy_tree(HANDLE from, HANDLE to, int depth)
+{
+    CLEANUP(free_child) struct child_name child = { 0 };
+    NTSTATUS status;
+    ULONG index;
+
+    if (depth > TREE_DEPTH) return STATUS_INVALID_PARAMETER;
+    if ((status = copy_values(from, to))) return status;
+    for (index = 0; !(status = nth_child(from, index, &child)); index++) {
+        CLEANUP(close_handle) HANDLE source = NULL, copy = NULL;
+
+        status = open_at(from, child.name, 0, KEY_READ_ACCESS, &source);
+        if (status == STATUS_OBJECT_NAME_NOT_FOUND) continue;
+        if (status || (status = create_at(to, child.name, 0, child.class_name, &copy))) return status;
+        if ((status = copy_tree(source, copy, depth + 1))) return status;
+    }
+    return status == STATUS_NO_MORE_ENTRIES ? STATUS_SUCCESS : status;
+}
+
+/* A key with links is copied aside first: the wineserver would save the links. */
+NTSTATUS regtree_save(HANDLE key, HANDLE file)
+{
+    static const WCHAR name[] = { 'S', 'a', 'v', 'e' };
+    const struct span save = { name, 4 }, none = { NULL, 0 };
+    CLEANUP(close_handle) HANDLE hive = NULL, old = NULL, copy = NULL;
+    struct quiet q;
+    NTSTATUS status;
+
+    if ((status = open_at(NULL, hive_span(), 0, KEY_ALL_ACCESS, &hive))) return status;
+    lock_tree(&q);
+    if (!open_at(hive, save, 0, KEY_ALL_ACCESS, &old)) delete_tree(old, 0); /* of a process that died here */
+    if (!(status = create_at(hive, save, 0, none, &copy))) {
+        status = copy_tree(key, copy, 0);
+        if (!status) status = real_NtSaveKey(copy, file);
+        delete_tree(copy, 0);
+    }
     unlock_tree(&q);
     return status;
 }

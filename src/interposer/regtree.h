@@ -31,6 +31,10 @@ NTSTATUS regtree_open(struct span logical, ACCESS_MASK access, HANDLE *key);
 
 /* Make the key at a logical path private, with all its ancestors. */
 NTSTATUS regtree_copy_up(struct span logical);
+/* The same with everything below it. */
+NTSTATUS regtree_copy_up_all(struct span logical);
+/* Save what the silo sees below a key to a file, as NtSaveKey does. */
+NTSTATUS regtree_save(HANDLE key, HANDLE file);
 /* Make the parent of a logical path private and, if what stands at the path is a link to a base key that is
  * gone, take the link away, so that a key can be created there. */
 NTSTATUS regtree_prepare_child(struct span logical);
