@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import socket
 import threading
 import time
@@ -25,6 +26,8 @@ from winesilo.interposer.config import CONFIG_VARIABLE, agent_path, library_path
 
 log = logging.getLogger(__name__)
 
+#: What a prefix consists of, beside its drives.
+BASE_FILES: Final = ("system.reg", "user.reg", "userdef.reg", ".update-timestamp")
 HELLO_TIMEOUT_S: Final = 120.0
 
 
@@ -74,6 +77,7 @@ class HostRuntime:
         self._agent_process: process.Process[bytes] | None = None
         self._server: WineServer | None = None
         self._agent: Agent | None = None
+        self._prefix = paths.base
         self.info: HostInfo = load_info(paths)
         check_base(paths)
         self.library = library_path()
@@ -114,7 +118,8 @@ class HostRuntime:
         try:
             if self.info.wine != self.wine.version_text:
                 self._update_base()
-            self._server = WineServer(self.wine, self.paths.base, self._log_file)
+            self._prefix = self._running_prefix()
+            self._server = WineServer(self.wine, self._prefix, self._log_file)
             self._server_pidfd = os.pidfd_open(self._server.process.pid)
             self._watcher.add(self._server_pidfd, READABLE, lambda: self._gone("wineserver"))
             self._agent = self._start_agent()
@@ -128,6 +133,22 @@ class HostRuntime:
             self.stop()
             raise
         log.info("Wine host up in %.2f s", time.monotonic() - began)
+
+    def _running_prefix(self) -> Path:
+        """The prefix the host runs in: the base's drive and a copy of its registry, on our tmpfs.
+
+        A running host always writes to its registry, if only the times of keys, and the wineserver saves
+        that. Here it does so into a copy that ends with us, so the base on disk never changes.
+        """
+        prefix = self.paths.shm / "host"
+        (prefix / "drive_c").mkdir(parents=True)
+        for name in BASE_FILES:
+            if (self.paths.base / name).is_file():
+                shutil.copy2(self.paths.base / name, prefix / name)
+        shutil.copytree(self.paths.base / "dosdevices", prefix / "dosdevices", symlinks=True)
+        drive = str(self.paths.base / "drive_c")
+        ns.Mount(drive, prefix / "drive_c", "none", ns.MS_BIND | ns.MS_REC).execute()
+        return prefix
 
     def _update_base(self) -> None:
         log.info("updating the base from %s to %s", self.info.wine, self.wine.version_text)
@@ -146,8 +167,8 @@ class HostRuntime:
         try:
             self._agent_process = process.spawn(
                 [str(self.wine.loader), str(self._agent_path)],
-                env=wine.environment(self.paths.base),
-                cwd=self.paths.base,
+                env=wine.environment(self._prefix),
+                cwd=self._prefix,
                 stdin=request_read,
                 stdout=reply_write,
                 stderr=self._log_file,
@@ -171,7 +192,7 @@ class HostRuntime:
             self._on_failed()
 
     def stop(self) -> None:
-        """End the agent and the wineserver (which saves the base's registry)."""
+        """End the agent and the wineserver."""
         with self._lock:
             self.stopping = True
             if self._server_pidfd >= 0:
