@@ -17,13 +17,6 @@ enum key_state {
     KEY_GONE,       /* a key of the base that is deleted in the silo */
 };
 
-#define CLEANUP(f) __attribute__((cleanup(f)))
-
-static struct span path_span(const struct regpath *path)
-{
-    return (struct span){ path->s, path->n };
-}
-
 static ACCESS_MASK granted_access(HANDLE key)
 {
     OBJECT_BASIC_INFORMATION info;
@@ -48,23 +41,23 @@ static NTSTATUS resolve(HANDLE key)
         HANDLE twin = NULL;
         NTSTATUS status;
 
-        if (regtree_name(key, &name)) return STATUS_SUCCESS; /* not a key, or deleted: the real call says so */
-        if (regtree_is_private(path_span(&name))) {
+        if (regkey_name(key, &name)) return STATUS_SUCCESS; /* not a key, or deleted: the real call says so */
+        if (regkey_is_private(path_span(&name))) {
             note(key, KEY_PRIVATE, generation);
             return STATUS_SUCCESS;
         }
-        if (!regtree_logical(path_span(&name), &logical)) {
+        if (!regkey_logical(path_span(&name), &logical)) {
             note(key, KEY_PRIVATE, generation); /* \Registry itself and the like: never changes */
             return STATUS_SUCCESS;
         }
-        status = regtree_open(logical, granted_access(key), &twin);
-        if (!status) status = regtree_name(twin, &twin_name);
+        status = regkey_open(logical, granted_access(key), &twin);
+        if (!status) status = regkey_name(twin, &twin_name);
         if ((generation & 1) || generation != regtree_generation()) {
             if (twin) real_NtClose(twin);
             regtree_wait();
             continue;
         }
-        if (!status && regtree_is_private(path_span(&twin_name))) {
+        if (!status && regkey_is_private(path_span(&twin_name))) {
             note(key, KEY_PRIVATE, generation);
             if (slot) atomic_store(&slot->twin, (uint32_t)(uintptr_t)twin);
             else real_NtClose(twin);
@@ -133,8 +126,8 @@ static NTSTATUS for_writing(HANDLE *key, ACCESS_MASK need)
         }
         if (slot->state == KEY_PRIVATE) break;
         if (!(granted_access(original) & need)) return STATUS_SUCCESS;
-        if ((status = regtree_name(original, &name))) return status;
-        if (!regtree_logical(path_span(&name), &logical)) return STATUS_SUCCESS;
+        if ((status = regkey_name(original, &name))) return status;
+        if (!regkey_logical(path_span(&name), &logical)) return STATUS_SUCCESS;
         TRACE("copy-up", "key", logical);
         if ((status = regtree_copy_up(logical))) return status == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_KEY_DELETED : status;
     }
@@ -192,8 +185,8 @@ static NTSTATUS open_past_link(HANDLE *key, ACCESS_MASK access, ULONG attributes
     HANDLE opened = *key, past;
     NTSTATUS status;
 
-    if (regtree_name(opened, &name) || !regtree_is_private(path_span(&name)) || !regtree_read_link(opened, &target) ||
-        regtree_is_private(path_span(&target)))
+    if (regkey_name(opened, &name) || !regkey_is_private(path_span(&name)) || !regkey_read_link(opened, &target) ||
+        regkey_is_private(path_span(&target)))
         return STATUS_SUCCESS;
     us.Buffer = target.s;
     us.Length = us.MaximumLength = (uint16_t)(target.n * sizeof(WCHAR));
@@ -260,12 +253,12 @@ static NTSTATUS logical_of(const OBJECT_ATTRIBUTES *attr, struct regpath *whole,
     else {
         HANDLE handle = attr->RootDirectory;
 
-        if ((status = for_reading(&handle)) || (status = regtree_name(handle, &root))) return status;
+        if ((status = for_reading(&handle)) || (status = regkey_name(handle, &root))) return status;
         if (!regpath_join(&slashed, path_span(&root), (struct span){ backslash, 1 }) ||
             !regpath_join(whole, path_span(&slashed), name))
             return STATUS_NO_MEMORY;
     }
-    return regtree_logical(path_span(whole), logical) ? STATUS_SUCCESS : STATUS_OBJECT_PATH_NOT_FOUND;
+    return regkey_logical(path_span(whole), logical) ? STATUS_SUCCESS : STATUS_OBJECT_PATH_NOT_FOUND;
 }
 
 /* a single name below a key that is private: the real call can go ahead, nothing of the base is reached */
@@ -353,8 +346,8 @@ static NTSTATUS delete_base_key(HANDLE key)
     status = real_NtQueryKey(key, KeyFullInformation, &full, sizeof(full), &need);
     if (status && status != STATUS_BUFFER_OVERFLOW) return status;
     if (full.info.SubKeys) return STATUS_ACCESS_DENIED;
-    if ((status = regtree_name(key, &name))) return status;
-    if (!regtree_logical(path_span(&name), &logical)) return STATUS_ACCESS_DENIED;
+    if ((status = regkey_name(key, &name))) return status;
+    if (!regkey_logical(path_span(&name), &logical)) return STATUS_ACCESS_DENIED;
     TRACE("NtDeleteKey", "hide", logical);
     if ((status = regtree_hide(logical))) return status == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_KEY_DELETED : status;
     note(key, KEY_GONE, regtree_generation());
@@ -387,7 +380,7 @@ static NTSTATUS query_name(HANDLE key, KEY_NAME_INFORMATION *info, ULONG size, U
     size_t cut, keep, bytes, room;
     struct span full;
 
-    if (regtree_name(key, &name)) return real_NtQueryKey(key, KeyNameInformation, info, size, needed);
+    if (regkey_name(key, &name)) return real_NtQueryKey(key, KeyNameInformation, info, size, needed);
     full = path_span(&name);
     if (!(cut = strip_key(&names, full, &keep))) return real_NtQueryKey(key, KeyNameInformation, info, size, needed);
     memmove(name.s + keep, name.s + keep + cut, (name.n - keep - cut) * sizeof(WCHAR));
@@ -487,7 +480,7 @@ NTSTATUS hook_NtRenameKey(HANDLE key, UNICODE_STRING *name)
     NTSTATUS status;
 
     if ((status = for_writing(&key, KEY_SET_VALUE | KEY_CREATE_SUB_KEY))) return status;
-    if (!regtree_name(key, &full) && regtree_is_private(path_span(&full)) && regtree_logical(path_span(&full), &logical) &&
+    if (!regkey_name(key, &full) && regkey_is_private(path_span(&full)) && regkey_logical(path_span(&full), &logical) &&
         (status = regtree_copy_up_all(logical)))
         return status;
     return real_NtRenameKey(key, name);
