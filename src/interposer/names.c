@@ -91,19 +91,27 @@ static struct span rest(struct span a, size_t at)
     return (struct span){ a.s + at, a.n - at };
 }
 
+/* \?? or \DosDevices, and behind it any number of \Global, which lead to the same place.
+ * Returns how many characters they take, 0: there is none. */
+static size_t skip_devices(struct span name)
+{
+    size_t at = 0;
+
+    if (span_has_prefix_ascii(name, "\\??")) at = sizeof("\\??") - 1;
+    else if (span_has_prefix_ascii(name, "\\DosDevices")) at = sizeof("\\DosDevices") - 1;
+    while (at && span_has_prefix_ascii(rest(name, at), "\\Global")) at += sizeof("\\Global") - 1;
+    return at;
+}
+
 /* skip the ways of saying "the root": \??\GLOBALROOT\X is \X. Returns how many characters they take. */
 static size_t skip_globalroot(struct span name)
 {
-    static const char *const roots[] = { "\\??\\GLOBALROOT", "\\DosDevices\\GLOBALROOT" };
-    size_t at = 0;
+    size_t at = 0, devices;
 
     for (;;) {
-        size_t i, n = 0;
-
-        for (i = 0; i < sizeof(roots) / sizeof(roots[0]); i++)
-            if (span_has_prefix_ascii(rest(name, at), roots[i])) n = starts_with(rest(name, at), roots[i]);
-        if (!n) return at;
-        at += n;
+        devices = skip_devices(rest(name, at));
+        if (!devices || !span_has_prefix_ascii(rest(name, at + devices), "\\GLOBALROOT")) return at;
+        at += devices + sizeof("\\GLOBALROOT") - 1;
     }
 }
 
@@ -127,8 +135,8 @@ enum name_class classify_object(struct span name, struct name_edit *edit)
         span_has_prefix_ascii(path, "\\Sessions\\BNOLINKS") || span_has_prefix_ascii(path, "\\winesilo"))
         return NAME_MOVED;
     if (span_has_prefix_ascii(path, "\\Sessions\\0\\Windows")) return NAME_UNCHANGED;
-    if ((end = starts_with(path, "\\??\\")) || (end = starts_with(path, "\\DosDevices\\")))
-        return is_foreign_drive(rest(path, end)) ? NAME_REFUSED : NAME_UNCHANGED;
+    if ((end = skip_devices(path)))
+        return end < path.n && is_foreign_drive(rest(path, end + 1)) ? NAME_REFUSED : NAME_UNCHANGED;
     end = starts_with(path, "\\Sessions\\");
     if (!end) return NAME_UNCHANGED;
     session_end = component_end(path, end);
@@ -155,27 +163,23 @@ enum name_class classify_file(struct span name, struct name_edit *edit)
 
     for (i = 0; i < 2; i++)
         if (span_has_prefix_ascii(path, devices[i])) return below_device(name, start + starts_with(path, devices[i]), edit);
-    if (!(n = starts_with(path, "\\??\\")) && !(n = starts_with(path, "\\DosDevices\\"))) return NAME_UNCHANGED;
-    while (span_has_prefix_ascii(rest(path, n), "Global")) {
-        n += sizeof("Global") - 1;
-        while (n < path.n && path.s[n] == '\\') n++;
-    }
+    if (!(n = skip_devices(path))) return NAME_UNCHANGED;
+    while (n < path.n && path.s[n] == '\\') n++;
     for (i = 0; i < 2; i++)
         if (span_has_prefix_ascii(rest(path, n), links[i]))
             return below_device(name, start + n + starts_with(rest(path, n), links[i]), edit);
-    if (span_has_prefix_ascii(rest(path, n), "unix")) return NAME_REFUSED;
+    /* Wine takes a slash too behind this one */
+    if (span_has_prefix_ascii(rest(path, n), "unix") || starts_with(rest(path, n), "unix/")) return NAME_REFUSED;
     return NAME_UNCHANGED;
 }
 
 enum name_class classify_key(struct span name, struct name_edit *edit)
 {
-    size_t n = sizeof("\\Registry") - 1;
+    size_t start = skip_globalroot(name);
 
     edit->head = 0;
-    edit->tail = n;
-    if (span_has_prefix_ascii(name, "\\Registry\\Machine") || span_has_prefix_ascii(name, "\\Registry\\User"))
-        return NAME_MOVED;
-    return NAME_UNCHANGED;
+    edit->tail = start + sizeof("\\Registry") - 1;
+    return span_has_prefix_ascii(rest(name, start), "\\Registry") ? NAME_MOVED : NAME_UNCHANGED;
 }
 
 size_t strip_object(const struct silo_names *names, struct span name)
