@@ -88,6 +88,7 @@ const char *config_parse(struct config *config, const char *text, size_t size)
     bool header = false;
 
     memset(config, 0, sizeof(*config));
+    if (size && end[-1] != '\n') return "the last line has no end";
     while (text < end) {
         const char *line_end = memchr(text, '\n', (size_t)(end - text));
         struct field f[3] = { { 0 } };
