@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { SIZE_V4 = 16, SIZE_V6 = 28, SIZE_V4_USED = 8, SIZE_V6_USED = 24 };
+enum { SIZE_V4_USED = 8, SIZE_V6_USED = 24 };
 
 static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 static const uint8_t loopback4[4] = { 127, 0, 0, 1 }, any4[4] = { 0, 0, 0, 0 };
@@ -59,7 +59,7 @@ bool address_show(const struct silo_addresses *silo, void *addr, size_t size, en
     struct ws_sockaddr a;
     bool twin;
 
-    if (address_kind(silo, addr, size) != ADDRESS_OWN || size > sizeof(a) + SIZE_V4 * 8) return false;
+    if (address_kind(silo, addr, size) != ADDRESS_OWN) return false;
     memset(&a, 0, sizeof(a));
     memcpy(&a, addr, size < sizeof(a) ? size : sizeof(a));
     if (a.family == WS_AF_INET) memcpy(a.v4.addr, bound == ADDRESS_ANY ? any4 : loopback4, 4);
@@ -75,10 +75,10 @@ bool address_show(const struct silo_addresses *silo, void *addr, size_t size, en
 
 bool address_show_v6_only(const struct silo_addresses *silo, void *addr, size_t size, enum address_kind bound)
 {
+    bool shown = address_show(silo, addr, size, bound);
     struct ws_sockaddr a;
 
-    if (address_show(silo, addr, size, bound)) return true;
-    if (size < SIZE_V6_USED || address_kind(silo, addr, size) != ADDRESS_MAPPED_LOOPBACK) return false;
+    if (size < SIZE_V6_USED || address_kind(silo, addr, size) != ADDRESS_MAPPED_LOOPBACK) return shown;
     memset(&a, 0, sizeof(a));
     memcpy(&a, addr, size < sizeof(a) ? size : sizeof(a));
     memcpy(a.v6.addr, loopback6, 16);
