@@ -189,12 +189,14 @@ static NTSTATUS do_bind(const struct ioctl *c)
     struct socket_facts facts;
     enum address_kind kind;
     NTSTATUS status;
+    ULONG in_size;
     size_t size;
 
-    if (!c->in || c->in_size < 4 + 8 || c->in_size > sizeof(params)) return pass(c, c->in, c->in_size);
+    if (!c->in || c->in_size < 4 + 8) return pass(c, c->in, c->in_size);
     memset(&params, 0, sizeof(params));
-    memcpy(&params, c->in, c->in_size);
-    size = c->in_size - 4;
+    in_size = c->in_size < sizeof(params) ? c->in_size : (ULONG)sizeof(params); /* SOCKADDR_STORAGE is longer */
+    memcpy(&params, c->in, in_size);
+    size = in_size - 4;
     kind = address_kind(&a, &params.addr, size);
     if (kind == ADDRESS_OTHER) return pass(c, c->in, c->in_size);
     if (kind == ADDRESS_FOREIGN) {
@@ -225,7 +227,7 @@ static NTSTATUS do_bind(const struct ioctl *c)
         address_set(&params.addr, twin ? config.twin : config.address);
         if (params.addr.family == WS_AF_INET6 && params.addr.port) set_dual(facts.stream, params.addr.port, dual);
     }
-    status = pass(c, &params, c->in_size);
+    status = pass(c, &params, in_size);
     if (!NT_SUCCESS(status)) return status;
     note_bound(c->handle, kind, facts.v6_only ? SOCKET_V6_ONLY : 0);
     if (status == STATUS_SUCCESS && c->out && c->out_size >= 16) {
@@ -284,7 +286,7 @@ static NTSTATUS do_connect(const struct ioctl *c)
     NTSTATUS status;
 
     if (!c->in || c->in_size < sizeof(*params) || (size = params->addr_len) < 8 ||
-        (uint32_t)size > c->in_size - sizeof(*params) || (size_t)size > sizeof(addr) + 100)
+        (uint32_t)size > c->in_size - sizeof(*params))
         return pass(c, c->in, c->in_size);
     memset(&addr, 0, sizeof(addr));
     memcpy(&addr, params + 1, (size_t)size < sizeof(addr) ? (size_t)size : sizeof(addr));
@@ -324,7 +326,7 @@ static NTSTATUS do_send(const struct ioctl *c)
 
     if (!c->in || c->in_size != sizeof(params)) return pass(c, c->in, c->in_size);
     memcpy(&params, c->in, sizeof(params));
-    if (!params.addr || params.addr_len < 8 || params.addr_len > 128) return pass(c, c->in, c->in_size);
+    if (!params.addr || params.addr_len < 8) return pass(c, c->in, c->in_size);
     addr = lasting_address();
     memset(addr, 0, sizeof(*addr));
     memcpy(addr, (const void *)(uintptr_t)params.addr, params.addr_len < sizeof(*addr) ? params.addr_len : sizeof(*addr));
