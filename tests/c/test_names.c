@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * names.c: which name goes where, and that what is shown is what was asked for. */
+#include "check.h"
+
+enum { OBJECT, FILE_NAME, KEY };
+
+/* what becomes of a name in silo 7; NULL: it stays as it is */
+static const struct {
+    int namespace;
+    const char *name;
+    enum name_class class;
+    const char *moved;
+} rows[] = {
+    { OBJECT, "\\BaseNamedObjects", NAME_MOVED, "\\winesilo\\7\\BaseNamedObjects" },
+    { OBJECT, "\\basenamedobjects\\X", NAME_MOVED, "\\winesilo\\7\\basenamedobjects\\X" },
+    { OBJECT, "\\BaseNamedObjectsX", NAME_UNCHANGED, NULL },
+    { OBJECT, "\\Sessions\\1\\BaseNamedObjects\\X", NAME_MOVED, "\\winesilo\\7\\Sessions\\1\\BaseNamedObjects\\X" },
+    { OBJECT, "\\Sessions\\BNOLINKS\\1", NAME_MOVED, "\\winesilo\\7\\Sessions\\BNOLINKS\\1" },
+    { OBJECT, "\\Sessions\\1\\Windows\\WindowStations", NAME_UNCHANGED, NULL },
+    { OBJECT, "\\Sessions\\0\\Windows", NAME_UNCHANGED, NULL },
+    { OBJECT, "\\Sessions", NAME_UNCHANGED, NULL },
+    { OBJECT, "\\Sessions\\", NAME_UNCHANGED, NULL },
+    { OBJECT, "\\RPC Control\\epmapper", NAME_MOVED, "\\winesilo\\7\\RPC Control\\epmapper" },
+    { OBJECT, "\\winesilo\\8\\BaseNamedObjects\\X", NAME_MOVED, "\\winesilo\\7\\winesilo\\8\\BaseNamedObjects\\X" },
+    { OBJECT, "\\??\\GLOBALROOT\\BaseNamedObjects\\X", NAME_MOVED, "\\winesilo\\7\\BaseNamedObjects\\X" },
+    { OBJECT, "\\??\\GLOBALROOT\\??\\GLOBALROOT\\BaseNamedObjects", NAME_MOVED, "\\winesilo\\7\\BaseNamedObjects" },
+    { OBJECT, "\\??\\Global\\GLOBALROOT\\BaseNamedObjects\\X", NAME_MOVED, "\\winesilo\\7\\BaseNamedObjects\\X" },
+    { OBJECT, "\\DosDevices\\Global\\Global\\globalroot\\BaseNamedObjects", NAME_MOVED,
+      "\\winesilo\\7\\BaseNamedObjects" },
+    { OBJECT, "\\??\\C:", NAME_UNCHANGED, NULL },
+    { OBJECT, "\\??\\Z:", NAME_REFUSED, NULL },
+    { OBJECT, "\\DosDevices\\d:", NAME_REFUSED, NULL },
+    { OBJECT, "\\??\\Global\\Z:", NAME_REFUSED, NULL },
+    { OBJECT, "\\KernelObjects\\LowMemoryCondition", NAME_UNCHANGED, NULL },
+    { OBJECT, "\\", NAME_UNCHANGED, NULL },
+    { OBJECT, "", NAME_UNCHANGED, NULL },
+    { FILE_NAME, "\\??\\pipe\\X", NAME_MOVED, "\\??\\pipe\\winesilo\\7\\X" },
+    { FILE_NAME, "\\??\\PIPE\\a\\b", NAME_MOVED, "\\??\\PIPE\\winesilo\\7\\a\\b" },
+    { FILE_NAME, "\\??\\Global\\mailslot\\X", NAME_MOVED, "\\??\\Global\\mailslot\\winesilo\\7\\X" },
+    { FILE_NAME, "\\Device\\NamedPipe\\X", NAME_MOVED, "\\Device\\NamedPipe\\winesilo\\7\\X" },
+    { FILE_NAME, "\\??\\GLOBALROOT\\Device\\NamedPipe\\X", NAME_MOVED,
+      "\\??\\GLOBALROOT\\Device\\NamedPipe\\winesilo\\7\\X" },
+    { FILE_NAME, "\\??\\Global\\GLOBALROOT\\Device\\MailSlot\\X", NAME_MOVED,
+      "\\??\\Global\\GLOBALROOT\\Device\\MailSlot\\winesilo\\7\\X" },
+    { FILE_NAME, "\\??\\pipe", NAME_PIPE_ROOT, NULL },
+    { FILE_NAME, "\\Device\\NamedPipe\\", NAME_PIPE_ROOT, NULL },
+    { FILE_NAME, "\\??\\pipes\\X", NAME_UNCHANGED, NULL },
+    { FILE_NAME, "\\??\\unix\\etc\\passwd", NAME_REFUSED, NULL },
+    { FILE_NAME, "\\??\\unix/etc/passwd", NAME_REFUSED, NULL },
+    { FILE_NAME, "\\??\\UNIX", NAME_REFUSED, NULL },
+    { FILE_NAME, "\\??\\GLOBALROOT\\??\\unix\\etc", NAME_REFUSED, NULL },
+    { FILE_NAME, "\\??\\C:\\pipe\\X", NAME_UNCHANGED, NULL },
+    { FILE_NAME, "\\??\\C:\\unix\\X", NAME_UNCHANGED, NULL },
+    { FILE_NAME, "\\??\\unixes\\X", NAME_UNCHANGED, NULL },
+    { FILE_NAME, "\\??", NAME_UNCHANGED, NULL },
+    { KEY, "\\Registry\\Machine\\Software", NAME_MOVED, "\\REGISTRY\\User\\winesilo-7\\Machine\\Software" },
+    { KEY, "\\REGISTRY\\USER", NAME_MOVED, "\\REGISTRY\\User\\winesilo-7\\USER" },
+    { KEY, "\\Registry\\User\\winesilo-8\\Machine", NAME_MOVED,
+      "\\REGISTRY\\User\\winesilo-7\\User\\winesilo-8\\Machine" },
+    { KEY, "\\Registry\\\\Machine\\Software", NAME_MOVED, "\\REGISTRY\\User\\winesilo-7\\\\Machine\\Software" },
+    { KEY, "\\Registry", NAME_MOVED, "\\REGISTRY\\User\\winesilo-7" },
+    { KEY, "\\??\\GLOBALROOT\\Registry\\Machine\\Software", NAME_MOVED,
+      "\\REGISTRY\\User\\winesilo-7\\Machine\\Software" },
+    { KEY, "\\Registries\\Machine", NAME_UNCHANGED, NULL },
+    { KEY, "Machine", NAME_UNCHANGED, NULL },
+};
+
+static enum name_class classify(int namespace, struct span name, struct name_edit *edit)
+{
+    switch (namespace) {
+    case OBJECT: return classify_object(name, edit);
+    case FILE_NAME: return classify_file(name, edit);
+    default: return classify_key(name, edit);
+    }
+}
+
+static struct span prefix_of(const struct silo_names *names, int namespace)
+{
+    switch (namespace) {
+    case OBJECT: return (struct span){ names->object_root, names->object_root_n };
+    case FILE_NAME: return (struct span){ names->pipe_prefix, names->pipe_prefix_n };
+    default: return (struct span){ names->hive_root, names->hive_root_n };
+    }
+}
+
+static bool same(struct span a, const char *b)
+{
+    size_t i;
+
+    for (i = 0; i < a.n; i++)
+        if (!b[i] || a.s[i] != (unsigned char)b[i]) return false;
+    return !b[i];
+}
+
+static struct span edited(struct span name, struct name_edit edit, struct span prefix)
+{
+    size_t n = edit.head + prefix.n + name.n - edit.tail;
+    WCHAR *s = malloc(n * sizeof(WCHAR));
+
+    if (!s) abort();
+    memcpy(s, name.s, edit.head * sizeof(WCHAR));
+    memcpy(s + edit.head, prefix.s, prefix.n * sizeof(WCHAR));
+    memcpy(s + edit.head + prefix.n, name.s + edit.tail, (name.n - edit.tail) * sizeof(WCHAR));
+    return (struct span){ s, n };
+}
+
+static void test_classes(void)
+{
+    struct silo_names names;
+    size_t i;
+
+    names_init(&names, 7);
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct span name = wide(rows[i].name), moved;
+        struct name_edit edit = { 0, 0 };
+        enum name_class class = classify(rows[i].namespace, name, &edit);
+
+        CHECK_ROW(rows[i].name, class == rows[i].class);
+        if (class == NAME_MOVED && rows[i].moved) {
+            moved = edited(name, edit, prefix_of(&names, rows[i].namespace));
+            CHECK_ROW(rows[i].name, same(moved, rows[i].moved));
+            free_span(moved);
+        }
+        free_span(name);
+    }
+}
+
+static void test_init(void)
+{
+    struct silo_names names;
+
+    names_init(&names, 1);
+    CHECK(same((struct span){ names.object_root, names.object_root_n }, "\\winesilo\\1"));
+    CHECK(same((struct span){ names.pipe_prefix, names.pipe_prefix_n }, "winesilo\\1\\"));
+    CHECK(same((struct span){ names.hive_root, names.hive_root_n }, "\\REGISTRY\\User\\winesilo-1"));
+    names_init(&names, 4294967295u); /* the longest number there is fits */
+    CHECK(same((struct span){ names.object_root, names.object_root_n }, "\\winesilo\\4294967295"));
+    CHECK(same((struct span){ names.hive_root, names.hive_root_n }, "\\REGISTRY\\User\\winesilo-4294967295"));
+}
+
+static void test_strip(void)
+{
+    static const struct {
+        const char *name;
+        size_t object, pipe, pipe_keep, key;
+    } strips[] = {
+        { "\\winesilo\\7\\BaseNamedObjects", 11, 11, 1, 0 },
+        { "\\winesilo\\7", 0, 0, 0, 0 },
+        { "\\winesilo\\70\\X", 0, 0, 0, 0 },
+        { "\\winesilo\\8\\X", 0, 0, 0, 0 },
+        { "\\Device\\NamedPipe\\winesilo\\7\\X", 0, 11, 18, 0 },
+        { "\\Device\\MailSlot\\winesilo\\7\\X", 0, 11, 17, 0 },
+        { "\\Device\\NamedPipe\\winesilo\\70\\X", 0, 0, 0, 0 },
+        { "\\Device\\NamedPipe\\winesilo\\7\\", 0, 0, 0, 0 },
+        { "\\REGISTRY\\User\\winesilo-7", 0, 0, 0, 16 },
+        { "\\Registry\\user\\winesilo-7\\Machine", 0, 0, 0, 16 },
+        { "\\REGISTRY\\User\\winesilo-77\\Machine", 0, 0, 0, 0 },
+        { "", 0, 0, 0, 0 },
+    };
+    struct silo_names names;
+    size_t i, keep;
+
+    names_init(&names, 7);
+    for (i = 0; i < sizeof(strips) / sizeof(strips[0]); i++) {
+        struct span name = wide(strips[i].name);
+
+        CHECK_ROW(strips[i].name, strip_object(&names, name) == strips[i].object);
+        keep = 0;
+        CHECK_ROW(strips[i].name, strip_pipe(&names, name, &keep) == strips[i].pipe);
+        CHECK_ROW(strips[i].name, keep == strips[i].pipe_keep);
+        keep = 0;
+        CHECK_ROW(strips[i].name, strip_key(&names, name, &keep) == strips[i].key);
+        CHECK_ROW(strips[i].name, keep == (strips[i].key ? 9u : 0u));
+        free_span(name);
+    }
+}
+
+static void test_drives(void)
+{
+    static const struct {
+        const char *name;
+        bool foreign;
+    } drives[] = { { "C:", false }, { "c:", false }, { "D:", true }, { "z:", true }, { "1:", false },
+                   { "D", false },  { "D:\\", false }, { "", false }, { "@:", false }, { "[:", false } };
+    size_t i;
+
+    for (i = 0; i < sizeof(drives) / sizeof(drives[0]); i++) {
+        struct span name = wide(drives[i].name);
+
+        CHECK_ROW(drives[i].name, is_foreign_drive(name) == drives[i].foreign);
+        free_span(name);
+    }
+}
+
+static void test_compare(void)
+{
+    struct span name = wide("Global\\x");
+
+    CHECK(span_has_prefix_ascii(name, "GLOBAL"));
+    CHECK(!span_has_prefix_ascii(name, "Glob"));
+    CHECK(!span_has_prefix_ascii(name, "Global\\x\\y"));
+    CHECK(span_equal_ascii(name, "gLOBAL\\X"));
+    CHECK(!span_equal_ascii(name, "Global\\"));
+    CHECK(!span_equal_ascii(name, "Global\\xy"));
+    CHECK(fold('A') == 'a' && fold('Z') == 'z' && fold('@') == '@' && fold('[') == '[');
+    CHECK(fold(0x212a) == 0x212a); /* the wineserver does not take the Kelvin sign for a k */
+    free_span(name);
+}
+
+int main(void)
+{
+    test_init();
+    test_classes();
+    test_strip();
+    test_drives();
+    test_compare();
+    return failed != 0;
+}
