@@ -49,5 +49,5 @@ print("\n".join([*project["dependencies"], *project["optional-dependencies"]["de
 fi
 
 echo "winesilo: $(chroot "$tree" /usr/lib/wine/wine64 --version), $(chroot "$tree" python3 --version)"
-exec chroot "$tree" /bin/bash -c 'cd /repo && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=src exec "$@"' bash \
+exec chroot "$tree" /bin/bash -c 'cd /repo && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/repo/src exec "$@"' bash \
   "$venv/bin/python" -m pytest -p no:cacheprovider tests/integration "$@"

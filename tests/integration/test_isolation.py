@@ -68,7 +68,7 @@ def test_names(pair: tuple[TemporarySilo, TemporarySilo], guest: Guest, program:
 
 def test_registry(pair: tuple[TemporarySilo, TemporarySilo], host: Host) -> None:
     one, other = pair
-    key = r"HKLM\Software\Isolation"
+    key = r"HKLM\Software\WinesiloIsolation"
     one.reg_set(key, "whose", "one")
     assert other.reg_get(key, "whose") is None
     other.reg_set(key, "whose", "other")
@@ -76,7 +76,7 @@ def test_registry(pair: tuple[TemporarySilo, TemporarySilo], host: Host) -> None
     one.run("reg", "delete", key, "/f")
     assert one.reg_get(key, "whose") is None
     assert other.reg_get(key, "whose") == "other"
-    assert "Isolation" not in (host.base / "system.reg").read_text(errors="replace")
+    assert "WinesiloIsolation" not in (host.base / "system.reg").read_text(errors="replace")
 
 
 def test_registry_of_the_base_can_be_changed_and_deleted_privately(

@@ -115,12 +115,13 @@ def test_stop_refused_without_force(with_program: TemporarySilo, cli: Cli) -> No
         (("start", "RpcSs"), "1056"),
         (("stop", "Spooler"), "1062"),
         (("create", "Spooler", "C:\\x.exe"), "1073"),
-        (("start", "LanmanServer"), "1058"),
+        (("start", "Off"), "1058"),
     ],
 )
 def test_errors_carry_the_windows_code(
     cli: Cli, silo: TemporarySilo, words: tuple[str, ...], code: str
 ) -> None:
+    silo.silo.create_service("Off", r"C:\off.exe", start_type="disabled")
     result = cli("service", silo.name, *words)
     assert result.code == 1, result
     assert code in result.err, result

@@ -38,6 +38,10 @@ _HANDLED: Final = frozenset({*_FORWARDED, signal.SIGCHLD})
 _SI_KERNEL: Final = 0x80  # <asm-generic/siginfo.h>: sent by the kernel, here by the terminal
 
 
+#: What is left of STATUS_CONTROL_C_EXIT (0xC000013A, ntstatus.h) in a Unix exit code.
+_CONTROL_C_EXIT: Final = 0x3A
+
+
 @dataclass(frozen=True, slots=True)
 class ExecSpec:
     """What to run and where, from the daemon's answer to ``silo.exec``.
@@ -202,15 +206,15 @@ def _mirror(child: int) -> int:
     The handled signals are blocked and taken here one by one.  What the terminal sends (Ctrl-C, a
     new window size) goes to its whole foreground group, so the child has it already.
 
-    A Windows program that does not handle Ctrl-C is ended by Wine with exit code 0; after an
-    interrupt that is not success, so it becomes 130, as a shell has it.
+    A Windows program that does not handle Ctrl-C is ended by Wine with exit code 0 (8.0) or
+    STATUS_CONTROL_C_EXIT (10.0); after an interrupt those become 130, as a shell has it.
     """
     interrupted = False
     while True:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
             code = os.waitstatus_to_exitcode(status)
-            if code == 0 and interrupted:
+            if interrupted and code in (0, _CONTROL_C_EXIT):
                 return 128 + signal.SIGINT
             return 128 - code if code < 0 else code
         received = signal.sigwaitinfo(_HANDLED)

@@ -20,7 +20,7 @@ class Watcher:
 
     def __init__(self) -> None:
         self._poller = select.poll()
-        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._watched: dict[int, tuple[int, Callable[[], None]]] = {}
         self._lock = threading.Lock()
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._poller.register(self._wake_read, select.POLLIN)
@@ -31,14 +31,14 @@ class Watcher:
     def add(self, descriptor: int, events: int, callback: Callable[[], None]) -> None:
         """Watch a descriptor, which stays the caller's."""
         with self._lock:
-            self._callbacks[descriptor] = callback
+            self._watched[descriptor] = (events, callback)
             self._poller.register(descriptor, events)
         self._wake()
 
     def remove(self, descriptor: int) -> None:
         """Stop watching; must come before the descriptor is closed."""
         with self._lock:
-            if self._callbacks.pop(descriptor, None) is not None:
+            if self._watched.pop(descriptor, None) is not None:
                 self._poller.unregister(descriptor)
 
     def close(self) -> None:
@@ -61,9 +61,24 @@ class Watcher:
                 if descriptor == self._wake_read:
                     os.read(self._wake_read, 4096)
                     continue
-                with self._lock:
-                    callback = self._callbacks.pop(descriptor, None)
-                    if callback is not None:
-                        self._poller.unregister(descriptor)
-                if callback is not None:
+                if (callback := self._take_ready(descriptor)) is not None:
                     callback()
+
+    def _take_ready(self, descriptor: int) -> Callable[[], None] | None:
+        """The callback of a descriptor that is ready now.
+
+        What poll() said may be about an earlier owner of the number, which was closed meanwhile and
+        given to somebody else; so ask again, while nobody can add or remove it.
+        """
+        with self._lock:
+            watched = self._watched.get(descriptor)
+            if watched is None:
+                return None
+            events, callback = watched
+            again = select.poll()
+            again.register(descriptor, events)
+            if not again.poll(0):
+                return None
+            del self._watched[descriptor]
+            self._poller.unregister(descriptor)
+            return callback
