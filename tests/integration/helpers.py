@@ -15,7 +15,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,12 +50,15 @@ class Cli:
     """The ``silo`` command in an environment."""
 
     environment: Mapping[str, str]
+    command: Sequence[str] = SILO_COMMAND
+    folder: Path | None = None
 
     def __call__(self, *words: str, stdin: str = "", timeout: float = 120) -> Result:
         """Run it to its end."""
         done = subprocess.run(
-            [*SILO_COMMAND, *words],
+            [*self.command, *words],
             env=self.environment,
+            cwd=self.folder,
             input=stdin.encode(),
             capture_output=True,
             timeout=timeout,
@@ -71,7 +74,7 @@ class Cli:
 
     def start(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start it in a process group of its own, as a shell does."""
-        return subprocess.Popen([*SILO_COMMAND, *words], env=self.environment, process_group=0, **options)
+        return subprocess.Popen([*self.command, *words], env=self.environment, process_group=0, **options)
 
 
 @dataclass(frozen=True)
