@@ -64,34 +64,53 @@ FILE_CALL(NtQueryFullAttributesFile, (const OBJECT_ATTRIBUTES *attr, void *info)
 
 /* ---- names read back ---- */
 
-static size_t strip_file_name(struct span name, size_t *keep)
+/* A file of the same name on C: is not meant: does the handle lead to a pipe or mailslot of the silo? */
+static bool is_silo_pipe(HANDLE handle)
 {
-    return strip_pipe(&names, name, keep);
+    OBJECT_NAME_INFORMATION *info = thread_buffer(1);
+    struct span name;
+    size_t keep;
+
+    if (!info || real_NtQueryObject(handle, ObjectNameInformation, info, THREAD_BUFFER, NULL)) return false;
+    name = (struct span){ info->Name.Buffer, info->Name.Length / sizeof(WCHAR) };
+    return span_has_prefix_ascii(name, "\\Device") && strip_pipe(&names, name, &keep);
+}
+
+/* the beginning of the answer is enough to see that it is no name of the silo's pipes */
+static bool may_be_silo_pipe(const FILE_NAME_INFORMATION *info, size_t room)
+{
+    size_t n = info->FileNameLength / sizeof(WCHAR), i;
+
+    if (n > room / sizeof(WCHAR)) n = room / sizeof(WCHAR);
+    for (i = 0; i < n && i <= names.pipe_prefix_n; i++)
+        if (fold(info->FileName[i]) != (i ? fold(names.pipe_prefix[i - 1]) : '\\')) return false;
+    return true;
 }
 
 /* FILE_NAME_INFORMATION of a pipe is \winesilo\N\X: show \X */
 static NTSTATUS query_file_name(HANDLE handle, IO_STATUS_BLOCK *io, void *info, ULONG size, ULONG info_class,
                                 size_t offset)
 {
-    uint8_t *own = thread_buffer(0);
+    const size_t head = offset + sizeof(ULONG);
+    NTSTATUS status = real_NtQueryInformationFile(handle, io, info, size, info_class);
     FILE_NAME_INFORMATION *name_info;
-    IO_STATUS_BLOCK own_io;
+    uint8_t *own;
     size_t cut, keep, total, n;
     struct span name;
-    uint8_t *out = info;
+    IO_STATUS_BLOCK own_io;
 
-    if (!own || real_NtQueryInformationFile(handle, &own_io, own, THREAD_BUFFER, info_class))
-        return real_NtQueryInformationFile(handle, io, info, size, info_class);
+    if ((status && status != STATUS_BUFFER_OVERFLOW) || size < head) return status;
+    if (!may_be_silo_pipe((FILE_NAME_INFORMATION *)((uint8_t *)info + offset), size - head)) return status;
+    if (!is_silo_pipe(handle) || !(own = thread_buffer(0))) return status;
+    if (real_NtQueryInformationFile(handle, &own_io, own, THREAD_BUFFER, info_class)) return status;
     name_info = (FILE_NAME_INFORMATION *)(own + offset);
-    name.s = name_info->FileName;
-    name.n = name_info->FileNameLength / sizeof(WCHAR);
-    if (!(cut = strip_file_name(name, &keep))) return real_NtQueryInformationFile(handle, io, info, size, info_class);
+    name = (struct span){ name_info->FileName, name_info->FileNameLength / sizeof(WCHAR) };
+    if (!(cut = strip_pipe(&names, name, &keep))) return status;
     n = name.n - cut;
     memmove(name_info->FileName + keep, name_info->FileName + keep + cut, (n - keep) * sizeof(WCHAR));
     name_info->FileNameLength = (ULONG)(n * sizeof(WCHAR));
-    total = offset + sizeof(ULONG) + n * sizeof(WCHAR);
-    if (size < offset + sizeof(FILE_NAME_INFORMATION)) return real_NtQueryInformationFile(handle, io, info, size, info_class);
-    memcpy(out, own, total < size ? total : size);
+    total = head + n * sizeof(WCHAR);
+    memcpy(info, own, total < size ? total : size);
     io->Status = total <= size ? STATUS_SUCCESS : STATUS_BUFFER_OVERFLOW;
     io->Information = total < size ? total : size;
     return io->Status;

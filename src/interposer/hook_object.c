@@ -19,8 +19,21 @@
 #define OPEN_CALL(name) \
     OBJECT_CALL(name, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr), (handle, access, attr))
 
-OPEN_CALL(NtCreateDirectoryObject)
-OPEN_CALL(NtOpenDirectoryObject)
+/* names relative to a directory object are as private as it is */
+#define DIRECTORY_CALL(name)                                                                           \
+    NTSTATUS hook_##name(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr)            \
+    {                                                                                                  \
+        struct moved m;                                                                                \
+        const OBJECT_ATTRIBUTES *use = move_object(&m, attr, #name);                                   \
+        bool inherits = use == attr && attr && attr->RootDirectory;                                    \
+        NTSTATUS status = real_##name(handle, access, use);                                            \
+        if (NT_SUCCESS(status) && !inherits)                                                           \
+            slot_set(*handle, SLOT_DIRECTORY, use == attr ? DIRECTORY_OF_HOST : DIRECTORY_OF_SILO, 0); \
+        return status;                                                                                 \
+    }
+
+DIRECTORY_CALL(NtCreateDirectoryObject)
+DIRECTORY_CALL(NtOpenDirectoryObject)
 OPEN_CALL(NtOpenEvent)
 OPEN_CALL(NtOpenMutant)
 OPEN_CALL(NtOpenSemaphore)
@@ -94,11 +107,10 @@ NTSTATUS hook_NtCreateSymbolicLinkObject(HANDLE *handle, ACCESS_MASK access, con
                                          UNICODE_STRING *target)
 {
     struct moved m, mt;
-    OBJECT_ATTRIBUTES target_attr = { .Length = sizeof(target_attr), .ObjectName = target };
-    const OBJECT_ATTRIBUTES *moved_target = move_object(&mt, &target_attr, "NtCreateSymbolicLinkObject");
 
     attr = move_object(&m, attr, "NtCreateSymbolicLinkObject");
-    return real_NtCreateSymbolicLinkObject(handle, access, attr, moved_target->ObjectName);
+    if (target) target = move_target(&mt, target, "NtCreateSymbolicLinkObject");
+    return real_NtCreateSymbolicLinkObject(handle, access, attr, target);
 }
 
 NTSTATUS hook_NtQuerySymbolicLinkObject(HANDLE handle, UNICODE_STRING *target, ULONG *needed)
@@ -156,6 +168,7 @@ NTSTATUS hook_NtDuplicateObject(HANDLE source_process, HANDLE source, HANDLE tar
     status = real_NtDuplicateObject(source_process, use, target_process, target, access, attributes,
                                     use == source ? options : options & ~DUPLICATE_CLOSE_SOURCE);
     if (use != source && (options & DUPLICATE_CLOSE_SOURCE)) hook_NtClose(source);
+    if (!status && target && target_process == self) slot_clear(*target); /* left over from before */
     if (!status && target && target_process == self && state + flags + extra + kind && kind != SLOT_KEY) {
         slot_set(*target, kind, state, 0);
         if ((slot = slot_of(*target))) {

@@ -38,15 +38,16 @@ static void process_register(HANDLE process, uint32_t unix_pid)
     PROCESS_BASIC_INFORMATION basic;
     KERNEL_USER_TIMES times;
     struct shared_process *p;
-    uint32_t pid;
+    uint32_t pid, stale;
 
     if (real_NtQueryInformationProcess(process, ProcessBasicInformation, &basic, sizeof(basic), NULL)) return;
     if (real_NtQueryInformationProcess(process, ProcessTimes, &times, sizeof(times), NULL)) return;
     pid = (uint32_t)basic.UniqueProcessId;
     p = process_entry(pid);
+    stale = atomic_load(&p->unix_pid);
     if (!process_is_ours(pid, (uint64_t)times.CreateTime)) {
-        atomic_store(&p->pid, 0);
-        atomic_store(&p->unix_pid, 0);
+        /* parent and child may be here at the same time: what the child says of itself stays */
+        atomic_compare_exchange_strong(&p->unix_pid, &stale, 0);
         atomic_store(&p->created, (uint64_t)times.CreateTime);
         atomic_store(&p->pid, pid);
     }

@@ -6,6 +6,7 @@
  * key after it. See docs/design/registry.md. */
 #include "regtree.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,13 +27,26 @@ static ACCESS_MASK granted_access(HANDLE key)
 
 static void note(HANDLE key, enum key_state state, uint32_t generation)
 {
-    slot_set(key, SLOT_KEY, state, generation);
+    /* what was seen during a copy-up is looked at again after it */
+    slot_set(key, SLOT_KEY, state, generation & ~1u);
 }
 
-/* Which key does this handle mean now? Fills the slot. */
-static NTSTATUS resolve(HANDLE key)
+/* The slot is filled in one go for whoever looks at it without the lock: the twin first. */
+static NTSTATUS use_twin(HANDLE key, struct slot *slot, HANDLE twin, uint32_t generation)
 {
-    struct slot *slot = slot_of(key);
+    if (!slot) {
+        real_NtClose(twin);
+        return STATUS_NO_MEMORY;
+    }
+    note(key, KEY_UNRESOLVED, generation - 2);
+    atomic_store(&slot->twin, (uint32_t)(uintptr_t)twin);
+    atomic_store_explicit(&slot->state, KEY_PRIVATE, memory_order_release);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS resolve_locked(HANDLE key)
+{
+    struct slot *slot = slot_make(key);
 
     for (;;) {
         CLEANUP(regpath_free) struct regpath name = { 0 }, twin_name = { 0 };
@@ -43,6 +57,7 @@ static NTSTATUS resolve(HANDLE key)
 
         if (regkey_name(key, &name)) return STATUS_SUCCESS; /* not a key, or deleted: the real call says so */
         if (regkey_is_private(path_span(&name))) {
+            if (generation & 1) regtree_wait(); /* it may be the one that is being made */
             note(key, KEY_PRIVATE, generation);
             return STATUS_SUCCESS;
         }
@@ -58,10 +73,7 @@ static NTSTATUS resolve(HANDLE key)
             continue;
         }
         if (!status && regkey_is_private(path_span(&twin_name))) {
-            note(key, KEY_PRIVATE, generation);
-            if (slot) atomic_store(&slot->twin, (uint32_t)(uintptr_t)twin);
-            else real_NtClose(twin);
-            return STATUS_SUCCESS;
+            return use_twin(key, slot, twin, generation);
         }
         if (twin) real_NtClose(twin);
         if (status == STATUS_OBJECT_NAME_NOT_FOUND) {
@@ -71,6 +83,24 @@ static NTSTATUS resolve(HANDLE key)
         note(key, KEY_BASE, generation);
         return STATUS_SUCCESS;
     }
+}
+
+/* Which key does this handle mean now? Fills the slot. */
+static NTSTATUS resolve(HANDLE key)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    const struct slot *slot;
+    struct quiet q;
+    NTSTATUS status;
+
+    quiet_begin(&q);
+    pthread_mutex_lock(&lock);
+    slot = slot_of(key);
+    if (slot && slot->kind == SLOT_KEY && slot->state == KEY_PRIVATE) status = STATUS_SUCCESS; /* another thread did it */
+    else status = resolve_locked(key);
+    pthread_mutex_unlock(&lock);
+    quiet_end(&q);
+    return status;
 }
 
 static inline HANDLE twin_or_self(const struct slot *slot, HANDLE key)
@@ -86,10 +116,9 @@ static NTSTATUS for_reading(HANDLE *key)
     struct slot *slot = slot_of(*key);
     NTSTATUS status;
 
-    if (!slot) return STATUS_SUCCESS;
-    switch (atomic_load_explicit(&slot->kind, memory_order_acquire)) {
+    switch (slot ? atomic_load_explicit(&slot->kind, memory_order_acquire) : SLOT_NONE) {
     case SLOT_KEY:
-        switch (atomic_load_explicit(&slot->state, memory_order_relaxed)) {
+        switch (atomic_load_explicit(&slot->state, memory_order_acquire)) {
         case KEY_PRIVATE: *key = twin_or_self(slot, *key); return STATUS_SUCCESS;
         case KEY_GONE: return STATUS_KEY_DELETED;
         default:
@@ -100,7 +129,7 @@ static NTSTATUS for_reading(HANDLE *key)
     default: return STATUS_SUCCESS;
     }
     if ((status = resolve(*key))) return status;
-    *key = twin_or_self(slot, *key);
+    if ((slot = slot_of(*key))) *key = twin_or_self(slot, *key);
     return STATUS_SUCCESS;
 }
 
@@ -108,7 +137,7 @@ static NTSTATUS for_reading(HANDLE *key)
  * call through the unchanged handle gives the error. */
 static NTSTATUS for_writing(HANDLE *key, ACCESS_MASK need)
 {
-    struct slot *slot = slot_of(*key);
+    struct slot *slot;
     HANDLE original = *key;
     NTSTATUS status;
     int tries;
@@ -119,7 +148,8 @@ static NTSTATUS for_writing(HANDLE *key, ACCESS_MASK need)
 
         *key = original;
         if ((status = for_reading(key))) return status;
-        if (!slot || slot->kind != SLOT_KEY) return STATUS_SUCCESS;
+        slot = slot_of(original);
+        if (!slot || slot->kind != SLOT_KEY) return STATUS_SUCCESS; /* no key: the real call says so */
         if (slot->state == KEY_UNRESOLVED) {
             if ((status = resolve(original))) return status;
             *key = twin_or_self(slot, original);
@@ -217,6 +247,7 @@ static NTSTATUS open_key(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTE
         generation = regtree_generation();
         status = real_NtOpenKeyEx(key, access, attr, options);
         if (!status) {
+            if ((generation & 1) || regtree_generation() != generation) regtree_wait();
             if (attr->Attributes & OBJ_OPENLINK) status = open_past_link(key, access, attr->Attributes);
             note(*key, KEY_UNRESOLVED, generation);
             return status;
@@ -261,17 +292,24 @@ static NTSTATUS logical_of(const OBJECT_ATTRIBUTES *attr, struct regpath *whole,
     return regkey_logical(path_span(whole), logical) ? STATUS_SUCCESS : STATUS_OBJECT_PATH_NOT_FOUND;
 }
 
-/* a single name below a key that is private: the real call can go ahead, nothing of the base is reached */
+/* A single name below a key that is private, and no link there: the real call can go ahead, nothing of the base
+ * is reached. (The wineserver creates the target of a link whose base key is gone.) */
 static bool below_private_key(const OBJECT_ATTRIBUTES *attr)
 {
     const struct slot *slot = attr->RootDirectory ? slot_of(attr->RootDirectory) : NULL;
     const UNICODE_STRING *us = attr->ObjectName;
+    OBJECT_ATTRIBUTES rooted = *attr;
+    HANDLE there;
     size_t i;
 
     if (!slot || slot->kind != SLOT_KEY || slot->state != KEY_PRIVATE || !us->Length) return false;
     for (i = 0; i < us->Length / sizeof(WCHAR); i++)
         if (us->Buffer[i] == '\\') return false;
-    return true;
+    rooted.RootDirectory = twin_or_self(slot, rooted.RootDirectory);
+    rooted.Attributes |= OBJ_OPENLINK;
+    if (real_NtOpenKeyEx(&there, KEY_QUERY_VALUE, &rooted, 0)) return true;
+    real_NtClose(there);
+    return false;
 }
 
 static bool has_text(const UNICODE_STRING *us)

@@ -28,6 +28,7 @@ enum {
 };
 
 #define STATUS_INVALID_ADDRESS_COMPONENT STATUS(0xc0000207)
+#define STATUS_ADDRESS_ALREADY_ASSOCIATED STATUS(0xc0000238)
 #define STATUS_CONNECTION_REFUSED STATUS(0xc0000236)
 
 /* AFD's codes are of the form 0x12xxx or 0x12xxxx */
@@ -78,7 +79,8 @@ struct socket_facts {
     bool stream, v6_only;
 };
 
-/* With mapped set an IPv6 socket is also allowed IPv4-mapped addresses, which the stand-ins are. */
+/* With mapped set an IPv6 socket is also allowed IPv4-mapped addresses, which the stand-ins are; v6_only then says
+ * what it was the first time. */
 static struct socket_facts look_at(HANDLE handle, bool mapped)
 {
     struct socket_facts facts = { true, false };
@@ -162,16 +164,22 @@ static NTSTATUS bind_late(HANDLE handle, bool to_silo)
     struct bind_params params = { 0 };
     struct ws_sockaddr bound;
     IO_STATUS_BLOCK io;
+    NTSTATUS status;
 
     slot->flags &= (uint16_t)~SOCKET_BIND_PENDING;
     params.addr.family = v6 ? WS_AF_INET6 : WS_AF_INET;
-    if (to_silo) {
-        bool only = v6 && look_at(handle, true).v6_only;
+    if (to_silo) address_set(&params.addr, slot->flags & SOCKET_V6_ONLY ? config.twin : config.address);
+    status = real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_BIND, &params,
+                                        (ULONG)(4 + addr_size(&params.addr)), &bound, (ULONG)addr_size(&params.addr));
+    if (!status && v6) set_dual(true, bound.port, !(slot->flags & SOCKET_V6_ONLY));
+    return status;
+}
 
-        address_set(&params.addr, only ? config.twin : config.address);
-    }
-    return real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_BIND, &params,
-                                      (ULONG)(4 + addr_size(&params.addr)), &bound, (ULONG)addr_size(&params.addr));
+static bool bind_is_pending(HANDLE handle)
+{
+    const struct slot *slot = slot_of(handle);
+
+    return slot && slot->kind == SLOT_SOCKET && (slot->flags & SOCKET_BIND_PENDING);
 }
 
 static void note_bound(HANDLE handle, enum address_kind kind, unsigned int flags)
@@ -188,6 +196,8 @@ static NTSTATUS do_bind(const struct ioctl *c)
     struct silo_addresses a = ours();
     struct socket_facts facts;
     enum address_kind kind;
+    bool is_dual_stack = false;
+    uint16_t dual_port = 0;
     NTSTATUS status;
     ULONG in_size;
     size_t size;
@@ -209,7 +219,8 @@ static NTSTATUS do_bind(const struct ioctl *c)
             note_bound(c->handle, kind, facts.v6_only ? SOCKET_V6_ONLY : 0);
             return pass(c, c->in, c->in_size);
         }
-        if (slot_of(c->handle) && !c->event && !c->apc && c->out_size >= addr_size(&params.addr)) {
+        if (bind_is_pending(c->handle)) return STATUS_ADDRESS_ALREADY_ASSOCIATED;
+        if (slot_make(c->handle) && !c->apc && c->out_size >= addr_size(&params.addr)) {
             /* a second bind is an error that the real call reports */
             if (is_bound(c->handle)) return pass(c, c->in, c->in_size);
             note_bound(c->handle, kind, facts.v6_only ? SOCKET_BIND_PENDING | SOCKET_V6_ONLY : SOCKET_BIND_PENDING);
@@ -225,10 +236,12 @@ static NTSTATUS do_bind(const struct ioctl *c)
         bool twin = (kind == ADDRESS_ANY6 && facts.v6_only) || kind == ADDRESS_LOOPBACK6;
 
         address_set(&params.addr, twin ? config.twin : config.address);
-        if (params.addr.family == WS_AF_INET6 && params.addr.port) set_dual(facts.stream, params.addr.port, dual);
+        dual_port = params.addr.family == WS_AF_INET6 ? params.addr.port : 0;
+        is_dual_stack = dual;
     }
     status = pass(c, &params, in_size);
     if (!NT_SUCCESS(status)) return status;
+    if (dual_port) set_dual(facts.stream, dual_port, is_dual_stack);
     note_bound(c->handle, kind, facts.v6_only ? SOCKET_V6_ONLY : 0);
     if (status == STATUS_SUCCESS && c->out && c->out_size >= 16) {
         if (kind == ADDRESS_ANY6 && !facts.v6_only && !params.addr.port)
@@ -240,18 +253,19 @@ static NTSTATUS do_bind(const struct ioctl *c)
 
 /* ---- destinations ---- */
 
-/* An IPv6 sender whose address Linux would choose would come from 127.0.0.1: give it the silo's IPv6 stand-in. */
-static void choose_source(HANDLE handle)
+/* A sender whose address Linux would choose would come from 127.0.0.1: give it one of the silo's. */
+static void choose_source(HANDLE handle, uint16_t family, bool v6_only)
 {
     struct bind_params params = { 0 };
     struct ws_sockaddr bound;
     IO_STATUS_BLOCK io;
 
-    if (is_bound(handle)) return;
-    if (look_at(handle, true).v6_only) note_bound(handle, ADDRESS_OTHER, SOCKET_V6_ONLY);
-    params.addr.family = WS_AF_INET6;
-    address_set(&params.addr, config.twin);
-    real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_BIND, &params, sizeof(params), &bound, sizeof(bound));
+    if (bind_is_pending(handle) || is_bound(handle)) return;
+    if (v6_only) note_bound(handle, ADDRESS_OTHER, SOCKET_V6_ONLY);
+    params.addr.family = family;
+    address_set(&params.addr, family == WS_AF_INET6 ? config.twin : config.address);
+    real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_BIND, &params, (ULONG)(4 + addr_size(&params.addr)), &bound,
+                               (ULONG)addr_size(&params.addr));
 }
 
 /* Change an address a program sends to. False: no silo may reach it. */
@@ -265,11 +279,11 @@ static bool redirect(HANDLE handle, struct ws_sockaddr *addr, size_t size, bool 
     if (kind == ADDRESS_OTHER || kind == ADDRESS_OWN) return true;
     *changed = true;
     if (addr->family == WS_AF_INET6) {
-        bool stream = look_at(handle, true).stream;
+        struct socket_facts facts = look_at(handle, true);
         bool v6 = kind == ADDRESS_LOOPBACK6 || kind == ADDRESS_ANY6;
 
-        if (v6) choose_source(handle);
-        address_set(addr, v6 && !is_dual(stream, addr->port) ? config.twin : config.address);
+        if (v6) choose_source(handle, WS_AF_INET6, facts.v6_only);
+        address_set(addr, v6 && !is_dual(facts.stream, addr->port) ? config.twin : config.address);
     }
     else address_set(addr, config.address);
     return true;
@@ -299,6 +313,8 @@ static NTSTATUS do_connect(const struct ioctl *c)
         slot->flags |= SOCKET_CONNECTED;
     }
     if (!changed) return pass(c, c->in, c->in_size);
+    /* a connected datagram socket gets answers to its own address only */
+    if (addr.family == WS_AF_INET && !look_at(c->handle, false).stream) choose_source(c->handle, WS_AF_INET, false);
     TRACE("connect", "socket", ((struct span){ NULL, 0 }));
     heap = c->in_size > THREAD_BUFFER;
     if (!(own = heap ? malloc(c->in_size) : thread_buffer(1))) return STATUS_NO_MEMORY;
@@ -379,13 +395,17 @@ NTSTATUS hook_NtDeviceIoControlFile(HANDLE handle, HANDLE event, PIO_APC_ROUTINE
                                     IO_STATUS_BLOCK *io, ULONG code, void *in, ULONG in_size, void *out, ULONG out_size)
 {
     const struct ioctl c = { handle, event, apc, apc_context, io, code, in, in_size, out, out_size };
-    const struct slot *slot;
 
     if (!is_afd(code)) return pass(&c, in, in_size);
     if (code == AFD_BIND) return do_bind(&c);
     if (code == AFD_CONNECT) return do_connect(&c);
-    slot = slot_of(handle);
-    if (slot && slot->kind == SLOT_SOCKET && (slot->flags & SOCKET_BIND_PENDING)) bind_late(handle, true);
+    switch (code) {
+    case AFD_LISTEN:
+    case AFD_SENDMSG:
+    case AFD_RECVMSG:
+    case AFD_GETSOCKNAME:
+        if (bind_is_pending(handle)) bind_late(handle, true);
+    }
     switch (code) {
     case AFD_SENDMSG: return do_send(&c);
     case AFD_RECVMSG: return do_recv(&c);

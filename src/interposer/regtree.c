@@ -185,7 +185,8 @@ static void undo_half_done(void)
                 !regkey_read_link(key, &unused)) {
                 delete_tree(key, 0);
             }
-            make_link(parent, last_component(logical), none, 0, target);
+            if (make_link(parent, last_component(logical), none, 0, target) == STATUS_CHILD_MUST_BE_VOLATILE)
+                make_link(parent, last_component(logical), none, REG_OPTION_VOLATILE, target);
         }
     }
     shared->journal_n = 0;

@@ -12,13 +12,27 @@ struct config config;
 struct silo_names names;
 struct shared *shared;
 int trace_fd = -1;
-struct slot slots[SLOTS];
+struct slot *_Atomic slot_chunks[SLOT_CHUNKS];
 
 /* ---- slots ---- */
 
+struct slot *slot_make(HANDLE handle)
+{
+    uintptr_t index = (uintptr_t)handle >> 2;
+    struct slot *chunk, *expected = NULL;
+
+    if (!index || index >= (uintptr_t)SLOT_CHUNK * SLOT_CHUNKS) return NULL;
+    if (slot_of(handle)) return slot_of(handle);
+    chunk = mmap(NULL, SLOT_CHUNK * sizeof(*chunk), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (chunk == MAP_FAILED) return NULL;
+    if (!atomic_compare_exchange_strong(&slot_chunks[index / SLOT_CHUNK], &expected, chunk))
+        munmap(chunk, SLOT_CHUNK * sizeof(*chunk));
+    return slot_of(handle);
+}
+
 void slot_set(HANDLE handle, enum slot_kind kind, unsigned int state, uint32_t generation)
 {
-    struct slot *slot = slot_of(handle);
+    struct slot *slot = slot_make(handle);
     uint32_t twin;
 
     if (!slot) return;
@@ -80,13 +94,13 @@ void *thread_buffer(unsigned int which)
 
 /* m->attr = attr with name[0..head) + prefix + name[tail..). False: the name does not fit an UNICODE_STRING. */
 static bool move_name(struct moved *m, const OBJECT_ATTRIBUTES *attr, struct span name, struct name_edit edit,
-                      const WCHAR *prefix, size_t prefix_n)
+                      const WCHAR *prefix, size_t prefix_n, unsigned int buffer)
 {
     size_t n = edit.head + prefix_n + (name.n - edit.tail);
     WCHAR *out = m->text;
 
     if (n > 0x7ffe) return false;
-    if (n > sizeof(m->text) / sizeof(m->text[0]) && !(out = thread_buffer(0))) return false;
+    if (n > sizeof(m->text) / sizeof(m->text[0]) && !(out = thread_buffer(buffer))) return false;
     memcpy(out, name.s, edit.head * sizeof(WCHAR));
     memcpy(out + edit.head, prefix, prefix_n * sizeof(WCHAR));
     memcpy(out + edit.head + prefix_n, name.s + edit.tail, (name.n - edit.tail) * sizeof(WCHAR));
@@ -109,16 +123,72 @@ static bool name_of(const OBJECT_ATTRIBUTES *attr, struct span *name)
     return true;
 }
 
-const OBJECT_ATTRIBUTES *move_object(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call)
+/* Where a handle that names are relative to lies. Object calls ask for what they do not know; a file call's
+ * root is nearly always a folder, and no directory object is opened unseen. */
+static unsigned int directory_state(HANDLE root, bool ask)
+{
+    OBJECT_NAME_INFORMATION *info;
+    struct slot *slot = slot_of(root);
+    struct span name;
+    unsigned int state = DIRECTORY_OF_HOST;
+
+    if (slot && slot->kind != SLOT_NONE) return slot->kind == SLOT_DIRECTORY ? slot->state : DIRECTORY_OF_SILO;
+    if (!ask || !(info = thread_buffer(1))) return DIRECTORY_OF_SILO;
+    if (real_NtQueryObject(root, ObjectNameInformation, info, THREAD_BUFFER, NULL)) return DIRECTORY_OF_SILO;
+    name = (struct span){ info->Name.Buffer, info->Name.Length / sizeof(WCHAR) };
+    if (span_has_prefix(name, names.object_root, names.object_root_n)) state = DIRECTORY_OF_SILO;
+    slot_set(root, SLOT_DIRECTORY, state, 0);
+    return state;
+}
+
+/* The absolute name that attr means, if it is absolute or relative to a directory of the host (then it is put
+ * together in a buffer of the thread). Reads the caller's memory. */
+static bool absolute_name(const OBJECT_ATTRIBUTES *attr, bool ask, struct span *name)
+{
+    OBJECT_NAME_INFORMATION *info;
+    WCHAR *out;
+    size_t n;
+
+    if (!name_of(attr, name)) return false;
+    if (!attr->RootDirectory) return name->s[0] == '\\';
+    if (directory_state(attr->RootDirectory, ask) != DIRECTORY_OF_HOST) return false;
+    if (name->s[0] == '\\' || !(info = thread_buffer(1))) return false;
+    if (real_NtQueryObject(attr->RootDirectory, ObjectNameInformation, info, THREAD_BUFFER / 2, NULL)) return false;
+    out = (WCHAR *)(info + 1);
+    n = info->Name.Length / sizeof(WCHAR);
+    if (n && info->Name.Buffer != out) return false;
+    if (!n || out[n - 1] != '\\') out[n++] = '\\';
+    if ((n + name->n) * sizeof(WCHAR) > THREAD_BUFFER - sizeof(*info)) return false;
+    memcpy(out + n, name->s, name->n * sizeof(WCHAR));
+    *name = (struct span){ out, n + name->n };
+    return true;
+}
+
+static const OBJECT_ATTRIBUTES *move_object_in(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
+                                               unsigned int buffer)
 {
     struct name_edit edit;
     struct span name;
 
-    if (!name_of(attr, &name) || attr->RootDirectory || name.s[0] != '\\') return attr;
+    if (!absolute_name(attr, true, &name)) return attr;
     if (classify_object(name, &edit) != NAME_MOVED) return attr;
-    if (!move_name(m, attr, name, edit, names.object_root, names.object_root_n)) return attr;
+    if (!move_name(m, attr, name, edit, names.object_root, names.object_root_n, buffer)) return attr;
+    m->attr.RootDirectory = NULL;
     TRACE(call, "object", name);
     return &m->attr;
+}
+
+const OBJECT_ATTRIBUTES *move_object(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call)
+{
+    return move_object_in(m, attr, call, 0);
+}
+
+UNICODE_STRING *move_target(struct moved *m, UNICODE_STRING *target, const char *call)
+{
+    const OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr), .ObjectName = target };
+    const OBJECT_ATTRIBUTES *moved = move_object_in(m, &attr, call, 1);
+
+    return moved->ObjectName;
 }
 
 bool object_is_refused(const OBJECT_ATTRIBUTES *attr, const char *call)
@@ -126,8 +196,7 @@ bool object_is_refused(const OBJECT_ATTRIBUTES *attr, const char *call)
     struct name_edit edit;
     struct span name;
 
-    if (!name_of(attr, &name) || attr->RootDirectory || name.s[0] != '\\') return false;
-    if (classify_object(name, &edit) != NAME_REFUSED) return false;
+    if (!absolute_name(attr, true, &name) || classify_object(name, &edit) != NAME_REFUSED) return false;
     TRACE(call, "refused", name);
     return true;
 }
@@ -140,13 +209,14 @@ const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *att
     enum name_class class;
 
     *class_out = NAME_UNCHANGED;
-    if (!name_of(attr, &name)) return attr;
-    if (attr->RootDirectory) {
-        if (slot_kind(attr->RootDirectory) != SLOT_PIPE_ROOT) return attr;
+    if (attr && attr->RootDirectory && slot_kind(attr->RootDirectory) == SLOT_PIPE_ROOT) {
+        if (!name_of(attr, &name)) return attr;
         class = NAME_MOVED;
     }
-    else if (name.s[0] != '\\') return attr;
-    else class = classify_file(name, &edit);
+    else {
+        if (!absolute_name(attr, false, &name)) return attr;
+        class = classify_file(name, &edit);
+    }
     *class_out = class;
     if (class == NAME_UNCHANGED || class == NAME_PIPE_ROOT) return attr;
     if (class == NAME_REFUSED) {
@@ -154,10 +224,11 @@ const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *att
         *status = STATUS_OBJECT_PATH_NOT_FOUND;
         return NULL;
     }
-    if (!move_name(m, attr, name, edit, names.pipe_prefix, names.pipe_prefix_n)) {
+    if (!move_name(m, attr, name, edit, names.pipe_prefix, names.pipe_prefix_n, 0)) {
         *status = STATUS_OBJECT_NAME_INVALID;
         return NULL;
     }
+    if (edit.head) m->attr.RootDirectory = NULL; /* else it is the pipe device, whose names are relative */
     TRACE(call, "pipe", name);
     return &m->attr;
 }
@@ -169,7 +240,7 @@ const OBJECT_ATTRIBUTES *move_key(struct moved *m, const OBJECT_ATTRIBUTES *attr
 
     if (!name_of(attr, &name) || attr->RootDirectory || name.s[0] != '\\') return attr;
     if (classify_key(name, &edit) != NAME_MOVED) return attr;
-    if (!move_name(m, attr, name, edit, names.hive_root, names.hive_root_n)) return attr;
+    if (!move_name(m, attr, name, edit, names.hive_root, names.hive_root_n, 0)) return attr;
     TRACE(call, "key", name);
     return &m->attr;
 }

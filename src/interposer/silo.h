@@ -19,7 +19,7 @@ extern struct shared *shared;
 
 /* ---- handle slots: what a hook knows about a handle of this process ---- */
 
-enum slot_kind { SLOT_NONE, SLOT_KEY, SLOT_SOCKET, SLOT_PIPE_ROOT };
+enum slot_kind { SLOT_NONE, SLOT_KEY, SLOT_SOCKET, SLOT_PIPE_ROOT, SLOT_DIRECTORY };
 
 struct slot {
     _Atomic uint8_t kind;
@@ -30,16 +30,22 @@ struct slot {
     uint32_t extra;
 };
 
-enum { SLOTS = 262144 };
-extern struct slot slots[SLOTS];
+/* Chunks come into being as they are needed; together they cover every handle of the wineserver (24 bits of index). */
+enum { SLOT_CHUNK = 4096, SLOT_CHUNKS = 4096 };
+extern struct slot *_Atomic slot_chunks[SLOT_CHUNKS];
 
-/* NULL for handles beyond the table and for pseudo handles: such a handle is looked up each time */
+/* NULL: nothing is known of this handle */
 static inline struct slot *slot_of(HANDLE handle)
 {
     uintptr_t index = (uintptr_t)handle >> 2;
+    struct slot *chunk;
 
-    return index && index < SLOTS ? &slots[index] : NULL;
+    if (!index || index >= (uintptr_t)SLOT_CHUNK * SLOT_CHUNKS) return NULL;
+    chunk = atomic_load_explicit(&slot_chunks[index / SLOT_CHUNK], memory_order_acquire);
+    return chunk ? &chunk[index % SLOT_CHUNK] : NULL;
 }
+
+struct slot *slot_make(HANDLE handle); /* NULL: a pseudo handle, or no memory */
 
 static inline enum slot_kind slot_kind(HANDLE handle)
 {
@@ -53,6 +59,9 @@ void slot_clear(HANDLE handle); /* also closes the twin */
 
 /* ---- names moved into the silo ---- */
 
+/* of a directory object's slot: where it lies */
+enum { DIRECTORY_OF_HOST = 1, DIRECTORY_OF_SILO = 2 };
+
 /* An OBJECT_ATTRIBUTES with a name of our own; long names go to a buffer of the thread. */
 struct moved {
     OBJECT_ATTRIBUTES attr;
@@ -65,6 +74,8 @@ typedef enum name_class classify_fn(struct span name, struct name_edit *edit);
 /* The attributes to use in place of attr: attr itself, or m's with the name moved. *status is only set
  * on failure, when NULL is returned. class_out may be NULL. Reads the caller's memory: hold no lock. */
 const OBJECT_ATTRIBUTES *move_object(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call);
+/* the name of a link's target, moved; NULL: as it is. A long one goes to another buffer than move_object's. */
+UNICODE_STRING *move_target(struct moved *m, UNICODE_STRING *target, const char *call);
 /* does attr name an object that no silo may reach? */
 bool object_is_refused(const OBJECT_ATTRIBUTES *attr, const char *call);
 const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
