@@ -512,12 +512,12 @@ class Silo:
         """
         return [_model(Process, row) for row in self._call("silo.ps")]
 
-    def logs(self, service: str | None = None, *, lines: int | None = None) -> str:
+    def logs(self, service: str | None = None, *, lines: int = 100) -> str:
         """What its programs wrote to their standard output and error.
 
         Args:
             service: only what this service wrote, where it has a log of its own.
-            lines: at most so many, the last ones.
+            lines: how many at most, the last ones.
         """
         text = str(self._call("silo.logs", service=service, lines=lines)["text"])
         return text if not text or text.endswith("\n") else text + "\n"

@@ -6,6 +6,7 @@ Ctrl-C, 143 after SIGTERM; else, for ``silo exec``, the program's own.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ from winesilo.cli.options import Settings
 from winesilo.cli.output import print_error
 from winesilo.errors import EXIT_FAILED, EXIT_USAGE, WinesiloError
 
+DEBUG_VARIABLE = "WINESILO_DEBUG"
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -33,7 +35,9 @@ EXIT_INTERRUPTED = 128 + signal.SIGINT
     metavar="NAME",
     help="The Wine host to work on.",
 )
-@click.option("--debug", is_flag=True, envvar="WINESILO_DEBUG", help="Show where an error came from.")
+@click.option(
+    "--debug", is_flag=True, envvar=DEBUG_VARIABLE, help="Show what is run and mounted, and tracebacks."
+)
 @click.version_option(__version__, prog_name="silo", message="%(prog)s %(version)s")
 @click.pass_context
 def silo(ctx: click.Context, host_name: str, debug: bool) -> None:
@@ -42,6 +46,11 @@ def silo(ctx: click.Context, host_name: str, debug: bool) -> None:
     A silo has its own registry, files, names, addresses and its own Service Control Manager; all
     silos of a host share one Wine prefix and one wineserver.
     """
+    if debug:
+        os.environ[DEBUG_VARIABLE] = "1"  # for the daemon, where this command starts it
+        logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
+    else:
+        os.environ.pop(DEBUG_VARIABLE, None)
     ctx.obj = Settings(host_name=host_name, debug=debug)
 
 
@@ -88,7 +97,7 @@ def main(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     except WinesiloError as error:
-        if "--debug" in arguments or os.environ.get("WINESILO_DEBUG"):
+        if os.environ.get(DEBUG_VARIABLE):
             raise
         print_error(error.message, error.hint)
         return error.exit_code

@@ -94,9 +94,16 @@ def ps(settings: Settings, name: str, as_json: bool) -> None:
 @click.command()
 @click.argument("name")
 @click.argument("service", required=False)
-@click.option("-n", "--lines", type=click.IntRange(min=1), help="Only the last lines, as many as that.")
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="How many lines, the last ones.",
+)
 @pass_settings
-def logs(settings: Settings, name: str, service: str | None, lines: int | None) -> None:
+def logs(settings: Settings, name: str, service: str | None, lines: int) -> None:
     """Print what the programs of a silo wrote, or one SERVICE of it."""
     sys.stdout.write(settings.silo(name).logs(service, lines=lines))
 

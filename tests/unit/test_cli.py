@@ -1,0 +1,333 @@
+"""The command line without a daemon: arguments become requests, answers become text or JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import pytest
+
+from winesilo import api
+from winesilo.cli import output
+from winesilo.cli.main import main, silo
+from winesilo.daemon.client import Client
+from winesilo.errors import HostNotInitialised, ProgramNotFound, SiloNotFound, WinesiloError
+
+SILO: dict[str, Any] = {
+    "name": "db1",
+    "id": 7,
+    "state": "running",
+    "address": "127.7.0.7",
+    "windows": None,
+    "created": "2026-01-02T03:04:05.000+00:00",
+    "started": "2026-01-02T03:04:06.000+00:00",
+    "scm_pid": 12,
+    "private_bytes": 40960,
+    "memory_pss_bytes": 12 << 20,
+    "processes": 3,
+    "layers": ["1-abc"],
+    "directory": "/data/silos/db1",
+    "error": None,
+}
+PROCESS: dict[str, Any] = {
+    "pid": 32,
+    "ppid": 0,
+    "unix_pid": 12,
+    "name": "services.exe",
+    "threads": 6,
+    "pss_bytes": 9 << 20,
+    "cpu_s": 0.08,
+    "started": "2026-01-02T03:04:06.000+00:00",
+}
+SERVICE: dict[str, Any] = {
+    "name": "Spooler",
+    "display_name": "Print Spooler",
+    "state": "running",
+    "pid": 40,
+    "win32_exit_code": 0,
+    "win32_exit_name": "ERROR_SUCCESS",
+    "service_exit_code": 0,
+    "process_exit_code": None,
+    "controls": ["stop"],
+    "checkpoint": 0,
+    "wait_hint_ms": 0,
+    "type": "own-process",
+    "interactive": False,
+    "start_type": "demand",
+    "delayed_start": False,
+    "error_control": "normal",
+    "binary_path": "spoolsv.exe",
+    "account": "LocalSystem",
+    "group": "",
+    "dependencies": [],
+    "description": "",
+    "note": None,
+}
+STATUS: dict[str, Any] = {
+    "name": "default",
+    "running": True,
+    "initialised": True,
+    "wine": "wine-8.0",
+    "base": "/data/base",
+    "pid": 99,
+    "silos": 2,
+    "silos_running": 1,
+    "uptime_s": 3.5,
+    "memory_pss_bytes": 50 << 20,
+}
+ANSWERS: dict[str, Any] = {
+    "host.status": STATUS,
+    "host.stop": None,
+    "silo.ls": [SILO],
+    "silo.inspect": SILO,
+    "silo.create": SILO,
+    "silo.clone": SILO,
+    "silo.start": SILO,
+    "silo.stop": SILO,
+    "silo.restart": SILO,
+    "silo.rm": None,
+    "silo.ps": [PROCESS],
+    "silo.cp": 3,
+    "silo.logs": {"path": "/log", "text": "one\ntwo"},
+    "service.ls": [SERVICE],
+    "service.show": SERVICE,
+    "service.create": SERVICE,
+    "service.start": SERVICE,
+    "service.stop": SERVICE,
+    "service.restart": SERVICE,
+    "service.config": SERVICE,
+    "service.delete": None,
+}
+Requests = list[tuple[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def requests(monkeypatch: pytest.MonkeyPatch) -> Requests:
+    """What the command line asked the daemon for; each request is answered from ANSWERS."""
+    seen: Requests = []
+
+    def call(
+        _client: object, method: str, params: Mapping[str, Any] | None = None, on_progress: object = None
+    ) -> Any:
+        seen.append((method, dict(params or {})))
+        answer = ANSWERS[method]
+        if isinstance(answer, WinesiloError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(Client, "call", call)
+    monkeypatch.setattr(api.Host, "initialised", property(lambda _: True))
+    monkeypatch.setenv("WINESILO_DEBUG", "0")
+    monkeypatch.delenv("WINESILO_HOST", raising=False)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("words", "method", "params"),
+    [
+        ("host stop", "host.stop", {"force": False}),
+        ("host stop -f", "host.stop", {"force": True}),
+        ("create db1", "silo.create", {"name": "db1", "windows": None, "address": None}),
+        (
+            "create db1 --windows win10 --address 127.7.0.7",
+            "silo.create",
+            {"name": "db1", "windows": "win10", "address": "127.7.0.7"},
+        ),
+        ("clone db1 db2", "silo.clone", {"source": "db1", "name": "db2"}),
+        ("start db1", "silo.start", {"name": "db1"}),
+        ("start db1 --timeout 5", "silo.start", {"name": "db1", "timeout_s": 5.0}),
+        ("stop db1", "silo.stop", {"name": "db1"}),
+        ("restart db1", "silo.restart", {"name": "db1"}),
+        ("rm db1", "silo.rm", {"name": "db1", "force": False}),
+        ("rm -f db1", "silo.rm", {"name": "db1", "force": True}),
+        (r"cp /tmp/x db1:C:\x", "silo.cp", {"source": "/tmp/x", "target": r"db1:C:\x"}),
+        (r"cp db1:C:\x /tmp/x", "silo.cp", {"source": r"db1:C:\x", "target": "/tmp/x"}),
+        ("service db1 start Spooler a b", "service.start", {"service": "Spooler", "args": ["a", "b"]}),
+        (
+            "service db1 stop Spooler -f --with-dependents --timeout 2",
+            "service.stop",
+            {"service": "Spooler", "force": True, "with_dependents": True, "timeout_s": 2.0},
+        ),
+        (
+            "service db1 restart Spooler",
+            "service.restart",
+            {"service": "Spooler", "args": [], "force": False},
+        ),
+        ("service db1 delete Spooler", "service.delete", {"service": "Spooler"}),
+        (
+            "service db1 config Spooler --start-type auto --delayed-start --depends-on A --depends-on B",
+            "service.config",
+            {"service": "Spooler", "start_type": "auto", "delayed_start": True, "dependencies": ["A", "B"]},
+        ),
+        (
+            r"service db1 create New C:\new.exe --display-name X --description Y",
+            "service.create",
+            {"service": "New", "binary_path": r"C:\new.exe", "display_name": "X", "description": "Y"},
+        ),
+    ],
+)
+def test_requests(
+    requests: Requests, capsys: pytest.CaptureFixture[str], words: str, method: str, params: dict[str, Any]
+) -> None:
+    assert main(words.split(" ")) == 0
+    expected = {"name": "db1", **params} if method.startswith("service") else params
+    assert requests[0] == (method, expected)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("ls", [SILO]),
+        ("inspect db1", SILO),
+        ("ps db1", [PROCESS]),
+        ("host status", STATUS),
+        ("service db1 ls", [SERVICE]),
+        ("service db1 show Spooler", SERVICE),
+        ("service db1 start Spooler", SERVICE),
+        ("service db1 create Spooler C:/x.exe", SERVICE),
+    ],
+)
+def test_json(requests: Requests, capsys: pytest.CaptureFixture[str], words: str, expected: Any) -> None:
+    assert main([*words.split(), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == expected
+    assert captured.err == ""
+
+
+def test_tables_without_a_terminal(requests: Requests, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ls"]) == 0
+    heading, row = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["NAME", "STATE", "ADDRESS", "WINDOWS", "PROCESSES", "MEMORY", "DISK"]
+    assert row.split() == ["db1", "running", "127.7.0.7", "-", "3", "12.0", "MiB", "40", "KiB"]
+    assert heading.index("ADDRESS") == row.index("127.7.0.7")
+
+
+@pytest.mark.parametrize("words", ["inspect db1", "ps db1", "host status", "service db1 show Spooler"])
+def test_other_texts(requests: Requests, capsys: pytest.CaptureFixture[str], words: str) -> None:
+    assert main(words.split()) == 0
+    assert "running" in capsys.readouterr().out or words == "ps db1"
+
+
+def test_logs(requests: Requests, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["logs", "db1", "Spooler", "-n", "5"]) == 0
+    assert requests == [("silo.logs", {"name": "db1", "service": "Spooler", "lines": 5})]
+    assert capsys.readouterr().out == "one\ntwo\n"
+
+
+def test_an_error_is_a_line_and_a_hint(
+    requests: Requests, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ANSWERS, "silo.start", SiloNotFound("there is no silo 'db1'", "see: silo ls"))
+    assert main(["start", "db1"]) == 1
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "silo: there is no silo 'db1'\nsee: silo ls\n")
+
+
+def test_debug_shows_the_traceback(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ANSWERS, "silo.inspect", SiloNotFound("there is no silo 'db1'"))
+    with pytest.raises(SiloNotFound):
+        main(["--debug", "inspect", "db1"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["", "nonsense", "create", "create a b", "ls --nonsense", "start --timeout -1 x", "exec x", "service"],
+)
+def test_wrong_usage(requests: Requests, capsys: pytest.CaptureFixture[str], words: str) -> None:
+    assert main(words.split()) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err
+    assert requests == []
+
+
+def test_exec_takes_all_words_after_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    def run(_silo: api.Silo, argv: list[str], *, cwd: str | None, env: Mapping[str, str]) -> int:
+        seen.append((argv, cwd, dict(env)))
+        return 7
+
+    monkeypatch.setattr(api.Silo, "exec", run)
+    assert main(["exec", "-w", "C:\\x", "-e", "A=b=c", "db1", "--", "prog", "-h", "--json", "--"]) == 7
+    assert main(["exec", "db1", "prog", "--help"]) == 7
+    assert seen == [
+        (["prog", "-h", "--json", "--"], "C:\\x", {"A": "b=c"}),
+        (["prog", "--help"], None, {}),
+    ]
+
+
+@pytest.mark.parametrize("error", [ProgramNotFound("no"), SiloNotFound("no"), HostNotInitialised("no")])
+def test_what_exec_cannot_run_is_125(monkeypatch: pytest.MonkeyPatch, error: WinesiloError) -> None:
+    def run(_silo: api.Silo, argv: list[str], **_: Any) -> int:
+        raise error
+
+    monkeypatch.setattr(api.Silo, "exec", run)
+    assert main(["exec", "db1", "prog"]) == 125
+
+
+def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(api.Host, "list", interrupted)
+    assert main(["ls"]) == 130
+    assert capsys.readouterr().err.strip() == "silo: interrupted"
+
+
+def test_progress_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with output.progress(plain=True) as on_progress:
+        for text, done in (("one", None), ("one", 0.5), ("two", 1.0)):
+            on_progress(text, done)
+    assert capsys.readouterr().err == "one\ntwo\n"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(None, "-"), (0, "0 KiB"), (4096, "4 KiB"), (1 << 20, "1.0 MiB"), (3 << 30, "3.0 GiB")],
+)
+def test_sizes(count: int | None, text: str) -> None:
+    assert output.size(count) == text
+
+
+def test_help_is_fast_because_it_imports_little() -> None:
+    code = (
+        "import sys; from winesilo.cli.main import main; main(['--help']); "
+        "heavy = {'impacket', 'rich', 'pymysql', 'psutil', 'winesilo.api'}; "
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stderr.decode().strip() == "[]"
+
+
+def test_only_what_exists_is_offered() -> None:
+    """The contract's commands of this version, and none that is not there yet."""
+    expected = "demo host create clone start stop restart rm ls inspect ps exec cp service logs"
+    assert set(silo.commands) == set(expected.split())
+
+
+def every_command() -> list[str]:
+
+    found = []
+
+    def walk(command: click.Command, path: str) -> None:
+        found.append(path)
+        for name, child in getattr(command, "commands", {}).items():
+            walk(child, f"{path} {name}".strip())
+
+    walk(silo, "")
+    return found
+
+
+@pytest.mark.parametrize("path", every_command())
+def test_every_command_has_help(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = path.split()
+    if words[:1] == ["service"] and len(words) > 1:
+        words = ["service", "db1", *words[1:]]
+    assert main([*words, "--help"]) == 0
+    assert "Usage: silo" in capsys.readouterr().out
