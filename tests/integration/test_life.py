@@ -15,6 +15,7 @@ from helpers import Cli, Machine, TemporarySilo, wait_until
 
 from winesilo import Host
 from winesilo.errors import SiloNotFound, SiloRunning
+from winesilo.host.paths import HostPaths
 
 NewSilo = Callable[..., TemporarySilo]
 KEY = r"HKLM\Software\Life"
@@ -146,8 +147,13 @@ def test_a_killed_daemon_leaves_nothing_running(host: Host, machine: Machine, si
     wait_until(lambda: machine.processes() == [], "its processes are gone")
     assert machine.mounts() == []
     assert not host.running
+    note = HostPaths.of(host.name).server_note
+    old = Path(note.read_text().strip())
     silo.silo.start()
     assert silo.silo.info().state == "running"
+    assert not old.exists(), "the killed wineserver's directory was swept"
+    host.stop(force=True)
+    assert not note.exists()
 
 
 def test_a_killed_scm_is_noticed(silo: TemporarySilo) -> None:

@@ -147,6 +147,11 @@ class HostPaths:
         return self.data / "daemon.log"
 
     @property
+    def server_note(self) -> Path:
+        """Says where the wineserver's own directory is, for the clean-up after a crash."""
+        return self.data / "wineserver.directory"
+
+    @property
     def socket(self) -> Path:
         """The daemon's control socket."""
         return self.runtime / "control.sock"

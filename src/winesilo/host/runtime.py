@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -21,7 +22,7 @@ from winesilo.host.base import HostInfo, check_base, load_info
 from winesilo.host.base_worker import boot, describe, tidy
 from winesilo.host.paths import HostPaths
 from winesilo.host.watcher import READABLE, Watcher
-from winesilo.host.wineserver import WineServer
+from winesilo.host.wineserver import WineServer, remove_directory
 from winesilo.interposer.config import CONFIG_VARIABLE, agent_path, library_path
 
 log = logging.getLogger(__name__)
@@ -119,7 +120,9 @@ class HostRuntime:
             if self.info.wine != self.wine.version_text:
                 self._update_base()
             self._prefix = self._running_prefix()
+            self._sweep_server_directory()
             self._server = WineServer(self.wine, self._prefix, self._log_file)
+            self.paths.server_note.write_text(f"{self._server.directory}\n")
             self._server_pidfd = os.pidfd_open(self._server.process.pid)
             self._watcher.add(self._server_pidfd, READABLE, lambda: self._gone("wineserver"))
             self._agent = self._start_agent()
@@ -133,6 +136,14 @@ class HostRuntime:
             self.stop()
             raise
         log.info("Wine host up in %.2f s", time.monotonic() - began)
+
+    def _sweep_server_directory(self) -> None:
+        """Remove what a killed wineserver left in /tmp; we hold the host's lock, so it has ended."""
+        with contextlib.suppress(FileNotFoundError):
+            directory = Path(self.paths.server_note.read_text().strip())
+            if directory.name.startswith("server-"):
+                remove_directory(directory)
+            self.paths.server_note.unlink()
 
     def _running_prefix(self) -> Path:
         """The prefix the host runs in: the base's drive and a copy of its registry, on our tmpfs.
@@ -204,6 +215,7 @@ class HostRuntime:
             if self._server is not None:
                 self._server.stop()
                 self._server = None
+                self.paths.server_note.unlink(missing_ok=True)
             if self._agent_process is not None:
                 process.end(self._agent_process, 1.0)
                 self._agent_process = None

@@ -101,19 +101,19 @@ class WineServer:
             with contextlib.suppress(process.TimeoutExpired):
                 self.process.wait(STOP_TIMEOUT_S)
         self.process.wait()
-        self._remove_directory()
+        remove_directory(self.directory)
 
-    def _remove_directory(self) -> None:
-        """Remove the server's directory and Debian's ``/tmp/wine-XXXXXX`` around it, if they are empty."""
-        parent = self.directory.parent
-        for leftover in ("socket", "lock"):
-            with contextlib.suppress(OSError):
-                (self.directory / leftover).unlink()
+
+def remove_directory(directory: Path) -> None:
+    """Remove the directory of a server that has ended, and the empty ``/tmp/wine-XXXXXX`` of Debian around it."""
+    for leftover in ("socket", "lock"):
         with contextlib.suppress(OSError):
-            self.directory.rmdir()
-        if parent.name.startswith("wine-"):
-            with contextlib.suppress(OSError):
-                parent.rmdir()
+            (directory / leftover).unlink()
+    with contextlib.suppress(OSError):
+        directory.rmdir()
+    if directory.parent.name.startswith("wine-"):
+        with contextlib.suppress(OSError):
+            directory.parent.rmdir()
 
 
 @contextlib.contextmanager
