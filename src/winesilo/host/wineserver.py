@@ -105,7 +105,7 @@ class WineServer:
 
 
 def remove_directory(directory: Path) -> None:
-    """Remove the directory of a server that has ended, and the empty ``/tmp/wine-XXXXXX`` of Debian around it."""
+    """Remove the directory of a server that has ended, and the ``/tmp/wine-XXXXXX`` of Debian around it."""
     for leftover in ("socket", "lock"):
         with contextlib.suppress(OSError):
             (directory / leftover).unlink()
