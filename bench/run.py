@@ -70,7 +70,7 @@ class Results:
 
 
 def boot(host: Host, prefix: PlainPrefix, rounds: int, results: Results) -> None:
-    """Create and start a silo, up to 'SCM answers, RpcSs runs'; cold start of a ready prefix to the same state."""
+    """Create and start a silo until SCM and RpcSs answer; cold start of a ready prefix to the same state."""
     silo_s: list[float] = []
     prefix_s: list[float] = []
     for number in range(rounds):
