@@ -7,11 +7,13 @@
 
 #include "silo.h"
 
-/* a call whose OBJECT_ATTRIBUTES is all there is to change */
-#define OBJECT_CALL(name, params, args)  \
-    NTSTATUS hook_##name params          \
-    {                                    \
-        struct moved m;                  \
+/* A call whose OBJECT_ATTRIBUTES is all there is to change. Like the real ones it clears the handle first: what
+ * attr points to may not be readable. */
+#define OBJECT_CALL(name, params, args)      \
+    NTSTATUS hook_##name params              \
+    {                                        \
+        struct moved m;                      \
+        *handle = NULL;                      \
         attr = move_object(&m, attr, #name); \
         return real_##name args;         \
     }
@@ -24,7 +26,7 @@
     NTSTATUS hook_##name(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr)            \
     {                                                                                                  \
         struct moved m;                                                                                \
-        const OBJECT_ATTRIBUTES *use = move_object(&m, attr, #name);                                   \
+        const OBJECT_ATTRIBUTES *use = (*handle = NULL, move_object(&m, attr, #name));                 \
         bool inherits = use == attr && attr && attr->RootDirectory;                                    \
         NTSTATUS status = real_##name(handle, access, use);                                            \
         if (NT_SUCCESS(status) && !inherits)                                                           \
@@ -66,10 +68,8 @@ NTSTATUS hook_NtOpenSymbolicLinkObject(HANDLE *handle, ACCESS_MASK access, const
 {
     struct moved m;
 
-    if (object_is_refused(attr, "NtOpenSymbolicLinkObject")) {
-        *handle = NULL;
-        return STATUS_OBJECT_NAME_NOT_FOUND;
-    }
+    *handle = NULL;
+    if (object_is_refused(attr, "NtOpenSymbolicLinkObject")) return STATUS_OBJECT_NAME_NOT_FOUND;
     return real_NtOpenSymbolicLinkObject(handle, access, move_object(&m, attr, "NtOpenSymbolicLinkObject"));
 }
 
@@ -108,6 +108,7 @@ NTSTATUS hook_NtCreateSymbolicLinkObject(HANDLE *handle, ACCESS_MASK access, con
 {
     struct moved m, mt;
 
+    *handle = NULL;
     attr = move_object(&m, attr, "NtCreateSymbolicLinkObject");
     if (target) target = move_target(&mt, target, "NtCreateSymbolicLinkObject");
     return real_NtCreateSymbolicLinkObject(handle, access, attr, target);

@@ -199,7 +199,7 @@ static void filter_processes(uint8_t *buffer)
 
 /* SYSTEM_HANDLE_INFORMATION: ULONG count at 0, entries of 24 bytes from 8, owner's id (32 bit) first.
  * SYSTEM_HANDLE_INFORMATION_EX: count (64 bit) at 0, entries of 40 bytes from 16, owner's id at 8. */
-static void filter_handles(uint8_t *buffer, bool extended)
+static void filter_handles(uint8_t *buffer, bool extended, ULONG *needed)
 {
     size_t size = extended ? 40 : 24, start = extended ? 16 : 8, owner = extended ? 8 : 0, i, kept = 0, count;
 
@@ -213,6 +213,7 @@ static void filter_handles(uint8_t *buffer, bool extended)
     }
     if (extended) *(uint64_t *)buffer = kept;
     else *(uint32_t *)buffer = (uint32_t)kept;
+    if (needed) *needed = (ULONG)(start + kept * size);
 }
 
 NTSTATUS hook_NtQuerySystemInformation(ULONG info_class, void *info, ULONG size, ULONG *needed)
@@ -226,8 +227,8 @@ NTSTATUS hook_NtQuerySystemInformation(ULONG info_class, void *info, ULONG size,
     if (status) return status;
     if (info_class == SystemProcessInformation || info_class == SystemExtendedProcessInformation)
         filter_processes(info);
-    else if (info_class == SystemHandleInformation) filter_handles(info, false);
-    else if (info_class == SystemExtendedHandleInformation) filter_handles(info, true);
+    else if (info_class == SystemHandleInformation) filter_handles(info, false, needed);
+    else if (info_class == SystemExtendedHandleInformation) filter_handles(info, true, needed);
     return status;
 }
 

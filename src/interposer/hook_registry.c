@@ -159,7 +159,9 @@ static NTSTATUS for_writing(HANDLE *key, ACCESS_MASK need)
         if ((status = regkey_name(original, &name))) return status;
         if (!regkey_logical(path_span(&name), &logical)) return STATUS_SUCCESS;
         TRACE("copy-up", "key", logical);
-        if ((status = regtree_copy_up(logical))) return status == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_KEY_DELETED : status;
+        status = regtree_copy_up(logical);
+        if (status == STATUS_PREDEFINED_HANDLE) return STATUS_SUCCESS; /* the real call refuses to write to it */
+        if (status) return status == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_KEY_DELETED : status;
     }
     regtree_written();
     return STATUS_SUCCESS;
@@ -246,9 +248,9 @@ static NTSTATUS open_key(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTE
         }
         generation = regtree_generation();
         status = real_NtOpenKeyEx(key, access, attr, options);
-        if (!status) {
+        if (NT_SUCCESS(status)) {
             if ((generation & 1) || regtree_generation() != generation) regtree_wait();
-            if (attr->Attributes & OBJ_OPENLINK) status = open_past_link(key, access, attr->Attributes);
+            if (!status && (attr->Attributes & OBJ_OPENLINK)) status = open_past_link(key, access, attr->Attributes);
             note(*key, KEY_UNRESOLVED, generation);
             return status;
         }
@@ -328,7 +330,8 @@ static NTSTATUS prepare_create(const OBJECT_ATTRIBUTES *attr, bool exists, bool 
     if (status) return status;
     TRACE("NtCreateKey", exists ? "change" : "create", logical);
     if (exists) return changes ? regtree_copy_up(logical) : STATUS_SUCCESS;
-    return regtree_prepare_child(logical);
+    status = regtree_prepare_child(logical);
+    return status == STATUS_PREDEFINED_HANDLE ? STATUS_ACCESS_DENIED : status;
 }
 
 NTSTATUS hook_NtCreateKey(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTES *asked, ULONG index,
@@ -352,7 +355,10 @@ NTSTATUS hook_NtCreateKey(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUT
             return STATUS_SUCCESS;
         }
         if (!status) hook_NtClose(opened);
-        else if (status != STATUS_OBJECT_NAME_NOT_FOUND) return status;
+        else if (status != STATUS_OBJECT_NAME_NOT_FOUND) {
+            if (NT_SUCCESS(status)) *key = opened;
+            return status;
+        }
         exists = !status;
     }
     if (!below_private_key(asked) || exists) {
@@ -483,9 +489,49 @@ NTSTATUS hook_NtEnumerateValueKey(HANDLE key, ULONG index, ULONG info_class, voi
         return status ? status : real_##name args;                     \
     }
 
-READING(NtQueryValueKey,
-        (HANDLE key, const UNICODE_STRING *name, ULONG info_class, void *info, ULONG size, ULONG *needed),
-        (key, name, info_class, info, size, needed))
+
+/* The target of a link that a program made leads into the silo's tree: show the target it gave. */
+static NTSTATUS query_link(HANDLE key, const UNICODE_STRING *name, ULONG info_class, void *info, ULONG size, ULONG *needed)
+{
+    static const WCHAR registry[] = { '\\', 'R', 'e', 'g', 'i', 's', 't', 'r', 'y' };
+    CLEANUP(regpath_free) struct regpath target = { 0 }, shown = { 0 };
+    struct span all, below;
+    ULONG head, data_size, *length;
+    uint8_t *own;
+    NTSTATUS status;
+
+    if (info_class == KeyValuePartialInformation) head = offsetof(KEY_VALUE_PARTIAL_INFORMATION, Data);
+    else if (info_class == KeyValueFullInformation) head = offsetof(KEY_VALUE_FULL_INFORMATION, Name) + name->Length;
+    else return real_NtQueryValueKey(key, name, info_class, info, size, needed);
+    if (!regkey_read_link(key, &target) || !regkey_is_private(path_span(&target)) || !(own = thread_buffer(0)) ||
+        real_NtQueryValueKey(key, name, info_class, own, THREAD_BUFFER, needed))
+        return real_NtQueryValueKey(key, name, info_class, info, size, needed);
+    all = path_span(&target);
+    below = (struct span){ all.s + names.hive_root_n, all.n - names.hive_root_n };
+    if (!regpath_join(&shown, (struct span){ registry, sizeof(registry) / sizeof(WCHAR) }, below)) return STATUS_NO_MEMORY;
+    data_size = (ULONG)(shown.n * sizeof(WCHAR));
+    length = info_class == KeyValuePartialInformation ? &((KEY_VALUE_PARTIAL_INFORMATION *)own)->DataLength
+                                                      : &((KEY_VALUE_FULL_INFORMATION *)own)->DataLength;
+    *length = data_size;
+    memcpy(own + head, shown.s, data_size);
+    *needed = head + data_size;
+    status = size < head ? STATUS_BUFFER_TOO_SMALL : size < *needed ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;
+    memcpy(info, own, size < *needed ? size : *needed);
+    return status;
+}
+
+NTSTATUS hook_NtQueryValueKey(HANDLE key, const UNICODE_STRING *name, ULONG info_class, void *info, ULONG size,
+                              ULONG *needed)
+{
+    NTSTATUS status = for_reading(&key);
+
+    if (status) return status;
+    if (__builtin_expect(name->Length == 34, 0) &&
+        span_equal_ascii((struct span){ name->Buffer, 17 }, "SymbolicLinkValue"))
+        return query_link(key, name, info_class, info, size, needed);
+    return real_NtQueryValueKey(key, name, info_class, info, size, needed);
+}
+
 READING(NtQueryMultipleValueKey, (HANDLE key, void *entries, ULONG count, void *buffer, ULONG size, ULONG *needed),
         (key, entries, count, buffer, size, needed))
 READING(NtFlushKey, (HANDLE key), (key))

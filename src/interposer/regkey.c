@@ -61,6 +61,22 @@ struct span hive_span(void)
     return (struct span){ names.hive_root, names.hive_root_n };
 }
 
+/* The keys that performance data is read through have no KeyNameInformation, but a name. */
+static NTSTATUS object_name(HANDLE key, struct regpath *path)
+{
+    struct {
+        OBJECT_NAME_INFORMATION info;
+        WCHAR text[400];
+    } buffer;
+    NTSTATUS status = real_NtQueryObject(key, ObjectNameInformation, &buffer, sizeof(buffer), NULL);
+    struct span none = { NULL, 0 };
+
+    if (status) return status;
+    return regpath_join(path, (struct span){ buffer.info.Name.Buffer, buffer.info.Name.Length / sizeof(WCHAR) }, none)
+               ? STATUS_SUCCESS
+               : STATUS_NO_MEMORY;
+}
+
 NTSTATUS regkey_name(HANDLE key, struct regpath *path)
 {
     struct {
@@ -79,6 +95,7 @@ NTSTATUS regkey_name(HANDLE key, struct regpath *path)
         if (!(info = big = malloc(need))) return STATUS_NO_MEMORY;
         status = real_NtQueryKey(key, KeyNameInformation, info, need, &need);
     }
+    if (status == STATUS_INVALID_HANDLE) return object_name(key, path);
     if (status) return status;
     return regpath_join(path, (struct span){ info->Name, info->NameLength / sizeof(WCHAR) }, none) ? STATUS_SUCCESS
                                                                                                   : STATUS_NO_MEMORY;
@@ -124,6 +141,7 @@ NTSTATUS open_at(HANDLE root, struct span name, ULONG flags, ACCESS_MASK access,
 
     set_attr(&attr, &us, root, name, flags);
     status = real_NtOpenKeyEx(key, access, &attr, 0);
+    if (status == STATUS_PREDEFINED_HANDLE) real_NtClose(*key); /* a key of performance data: never copied */
     if (status) *key = NULL;
     return status;
 }

@@ -118,6 +118,7 @@ static bool name_of(const OBJECT_ATTRIBUTES *attr, struct span *name)
 
     if (!attr || attr->Length != sizeof(*attr) || !(us = attr->ObjectName)) return false;
     if (!us->Buffer || us->Length < sizeof(WCHAR)) return false;
+    if ((us->Length | (uintptr_t)us->Buffer) & 1) return false; /* an error that the real call reports */
     name->s = us->Buffer;
     name->n = us->Length / sizeof(WCHAR);
     return true;
