@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from helpers import Cli, Machine, TemporarySilo
+from users import user_command_line
 
 from winesilo import Host
 from winesilo.host import files
@@ -52,6 +53,13 @@ def host(machine: Machine) -> Host:
 def cli(machine: Machine, host: Host) -> Cli:
     """The command line, working on the shared host."""
     return Cli({**os.environ, "WINESILO_HOST": host.name})
+
+
+@pytest.fixture(scope="session")
+def user_cli(machine: Machine) -> Iterator[Cli]:
+    """The command line run by an ordinary user, on a host of this user's own."""
+    with user_command_line(machine) as cli:
+        yield cli
 
 
 @pytest.fixture

@@ -3,81 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import sys
-import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers import Cli, Machine, wait_until
-
-NOBODY = 65534
-SETPRIV = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-#: Development tools, which the program does not need.
-LEFT_OUT = (
-    "mypy*",
-    "ruff*",
-    "pip*",
-    "*_mypyc*",
-    "pytest*",
-    "_pytest",
-    "importlinter",
-    "grimp*",
-    "*.dist-info",
-)
-
-
-#: setpriv itself may still reach what its child may not, so look from the child of a child.
-AGAIN = (
-    "import os, sys; "
-    "os.execv(sys.executable, [sys.executable, '-c', 'import sys; print(tuple(sys.version_info[:2]))'])"
-)
-
-
-def readable_python() -> str:
-    """An interpreter of our version that an ordinary user may run; ours may be in root's own folders."""
-    ours = sys.version_info[:2]
-    for candidate in (sys.executable, "/usr/bin/python3"):
-        done = subprocess.run(
-            [*SETPRIV, candidate, "-c", AGAIN],
-            capture_output=True,
-            check=False,
-            cwd="/",
-        )
-        if done.stdout.decode().strip() == str(tuple(ours)):
-            return candidate
-    pytest.skip(f"no Python {ours} that an ordinary user may run")
-
-
-@pytest.fixture(scope="module")
-def user_cli(machine: Machine) -> Iterator[Cli]:
-    """The command line run by an ordinary user, with a copy of the program that this user may read."""
-    if os.getuid() != 0:
-        yield Cli({**os.environ, "WINESILO_HOST": "user"})
-        return
-    python = readable_python()
-    machine.root.chmod(0o755)
-    place = machine.root / "user"
-    home, library, runtime = place / "home", place / "library", place / "run"
-    shutil.copytree(sysconfig.get_path("purelib"), library, ignore=shutil.ignore_patterns(*LEFT_OUT))
-    shutil.copytree(Path(__file__).resolve().parents[2] / "src" / "winesilo", library / "winesilo")
-    for folder in (home, runtime):
-        folder.mkdir(mode=0o700)
-        os.chown(folder, NOBODY, NOBODY)
-    environment = {
-        "HOME": str(home),
-        "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": str(library),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "XDG_RUNTIME_DIR": str(runtime),
-        "LANG": os.environ.get("LANG", "C.UTF-8"),
-    }
-    cli = Cli(environment, (*SETPRIV, python, "-m", "winesilo.cli"), home)
-    yield cli
-    cli("host", "stop", "-f")
-    wait_until(lambda: not [words for words in machine.processes() if str(place) in words], "nothing is left")
+from helpers import Cli
 
 
 def test_whole_life(user_cli: Cli) -> None:
