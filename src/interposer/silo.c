@@ -217,6 +217,9 @@ const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *att
     else {
         if (!absolute_name(attr, false, &name)) return attr;
         class = classify_file(name, &edit);
+        /* a link or device among the named objects can be opened like a file */
+        if (class == NAME_UNCHANGED && classify_object(name, &edit) == NAME_MOVED)
+            return move_object(m, attr, call);
     }
     *class_out = class;
     if (class == NAME_UNCHANGED || class == NAME_PIPE_ROOT) return attr;
