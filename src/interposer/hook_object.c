@@ -109,6 +109,7 @@ NTSTATUS hook_NtCreateSymbolicLinkObject(HANDLE *handle, ACCESS_MASK access, con
     struct moved m, mt;
 
     *handle = NULL;
+    if (object_is_device(attr, "NtCreateSymbolicLinkObject")) return STATUS_ACCESS_DENIED;
     attr = move_object(&m, attr, "NtCreateSymbolicLinkObject");
     if (target) target = move_target(&mt, target, "NtCreateSymbolicLinkObject");
     return real_NtCreateSymbolicLinkObject(handle, access, attr, target);
@@ -136,6 +137,22 @@ NTSTATUS hook_NtQuerySymbolicLinkObject(HANDLE handle, UNICODE_STRING *target, U
     target->Buffer[name.n] = 0;
     target->Length = (uint16_t)(name.n * sizeof(WCHAR));
     return STATUS_SUCCESS;
+}
+
+/* An object of the host must not vanish because a silo lets go of it. */
+NTSTATUS hook_NtMakeTemporaryObject(HANDLE handle)
+{
+    OBJECT_NAME_INFORMATION *info = thread_buffer(0);
+    struct span name;
+
+    if (info && !real_NtQueryObject(handle, ObjectNameInformation, info, THREAD_BUFFER, NULL) && info->Name.Length) {
+        name = (struct span){ info->Name.Buffer, info->Name.Length / sizeof(WCHAR) };
+        if (!span_has_prefix(name, names.object_root, names.object_root_n)) {
+            TRACE("NtMakeTemporaryObject", "refused", name);
+            return STATUS_ACCESS_DENIED;
+        }
+    }
+    return real_NtMakeTemporaryObject(handle);
 }
 
 /* ---- handles ---- */

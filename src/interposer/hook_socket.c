@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Sockets are files of \Device\Afd; Winsock's calls are ioctls on them. Wildcard and loopback addresses of
+ * Ioctls. Sockets are files of \Device\Afd; Winsock's calls are ioctls on them. Wildcard and loopback addresses of
  * a silo become its own (addresses.h), and names read back show what the program expects.
  *
  * A TCP socket bound to the wildcard with port 0 is bound late: a client (ConnectEx wants a bound socket)
@@ -391,11 +391,26 @@ static NTSTATUS do_recv(const struct ioctl *c)
     return status;
 }
 
+/* ---- drives ---- */
+
+/* The mount manager's control codes (ddk/mountmgr.h): device type 'm', write access, functions that make or
+ * remove drives, mount points and shell folders. It is the host's; what it makes shows in the base. */
+static bool is_refused(ULONG code)
+{
+    ULONG function = code >> 2 & 0xfff;
+
+    return code >> 16 == 'm' && (code >> 14 & 2) && (function <= 9 || function == 32 || function == 34);
+}
+
 NTSTATUS hook_NtDeviceIoControlFile(HANDLE handle, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context,
                                     IO_STATUS_BLOCK *io, ULONG code, void *in, ULONG in_size, void *out, ULONG out_size)
 {
     const struct ioctl c = { handle, event, apc, apc_context, io, code, in, in_size, out, out_size };
 
+    if (is_refused(code)) {
+        TRACE("NtDeviceIoControlFile", "refused", ((struct span){ NULL, 0 }));
+        return STATUS_ACCESS_DENIED;
+    }
     if (!is_afd(code)) return pass(&c, in, in_size);
     if (code == AFD_BIND) return do_bind(&c);
     if (code == AFD_CONNECT) return do_connect(&c);

@@ -115,6 +115,16 @@ static size_t skip_globalroot(struct span name)
     }
 }
 
+bool is_device_name(struct span name)
+{
+    static const char *const directories[] = { "\\??", "\\DosDevices", "\\GLOBAL??" };
+    size_t i;
+
+    for (i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
+        if (span_has_prefix_ascii(name, directories[i])) return true;
+    return false;
+}
+
 bool is_foreign_drive(struct span name)
 {
     WCHAR letter;

@@ -46,6 +46,8 @@ bool span_equal_ascii(struct span a, const char *b);
 bool span_has_prefix_ascii(struct span a, const char *b);
 bool span_has_prefix(struct span a, const WCHAR *b, size_t bn);
 
+/* a name in the directory of device names (\??), which the host and its silos share */
+bool is_device_name(struct span name);
 /* the name of a drive ("D:") that a silo does not have: it has C: only */
 bool is_foreign_drive(struct span name);
 

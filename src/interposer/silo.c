@@ -202,6 +202,15 @@ bool object_is_refused(const OBJECT_ATTRIBUTES *attr, const char *call)
     return true;
 }
 
+bool object_is_device(const OBJECT_ATTRIBUTES *attr, const char *call)
+{
+    struct span name;
+
+    if (!absolute_name(attr, true, &name) || !is_device_name(name)) return false;
+    TRACE(call, "refused", name);
+    return true;
+}
+
 const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
                                    enum name_class *class_out, NTSTATUS *status)
 {

@@ -74,6 +74,8 @@ typedef enum name_class classify_fn(struct span name, struct name_edit *edit);
 /* The attributes to use in place of attr: attr itself, or m's with the name moved. *status is only set
  * on failure, when NULL is returned. class_out may be NULL. Reads the caller's memory: hold no lock. */
 const OBJECT_ATTRIBUTES *move_object(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call);
+/* does attr name something in the shared directory of device names? */
+bool object_is_device(const OBJECT_ATTRIBUTES *attr, const char *call);
 /* the name of a link's target, moved; NULL: as it is. A long one goes to another buffer than move_object's. */
 UNICODE_STRING *move_target(struct moved *m, UNICODE_STRING *target, const char *call);
 /* does attr name an object that no silo may reach? */
