@@ -13,6 +13,7 @@ NTSYSAPI NTSTATUS NTAPI NtOpenDirectoryObject(HANDLE *, ACCESS_MASK, OBJECT_ATTR
 NTSYSAPI NTSTATUS NTAPI NtQueryDirectoryObject(HANDLE, void *, ULONG, BOOLEAN, BOOLEAN, ULONG *, ULONG *);
 NTSYSAPI NTSTATUS NTAPI NtOpenSymbolicLinkObject(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *);
 NTSYSAPI NTSTATUS NTAPI NtQuerySymbolicLinkObject(HANDLE, UNICODE_STRING *, ULONG *);
+NTSYSAPI NTSTATUS NTAPI NtMakeTemporaryObject(HANDLE);
 
 #define LOCAL_ROOT L"\\Sessions\\1\\BaseNamedObjects"
 #define GLOBAL_ROOT L"\\BaseNamedObjects"
@@ -208,7 +209,55 @@ static void check_link(const char *title, const WCHAR *name, const WCHAR *wanted
           target, wanted);
 }
 
-static int run_checks(void)
+/* By way of directories above, and of GLOBALROOT, one comes to the same objects. */
+static void check_roundabout(void)
+{
+    static const struct {
+        const char *title;
+        const WCHAR *directory, *relative, *found_as;
+    } ways[] = {
+        {"root", L"\\", L"BaseNamedObjects\\wst-roundabout-a", L"Global\\wst-roundabout-a"},
+        {"sessions", L"\\Sessions", L"1\\BaseNamedObjects\\wst-roundabout-b", L"Local\\wst-roundabout-b"},
+        {"globalroot", L"\\??", L"GLOBALROOT\\BaseNamedObjects\\wst-roundabout-c", L"Global\\wst-roundabout-c"},
+    };
+
+    for (size_t i = 0; i < ARRAYSIZE(ways); i++) {
+        OBJECT_ATTRIBUTES attr;
+        UNICODE_STRING name;
+        HANDLE directory, event;
+        char title[80];
+
+        RtlInitUnicodeString(&name, ways[i].directory);
+        InitializeObjectAttributes(&attr, &name, OBJ_CASE_INSENSITIVE, NULL, NULL);
+        snprintf(title, sizeof(title), "roundabout-%s-directory", ways[i].title);
+        CHECK_STATUS(title, NtOpenDirectoryObject(&directory, 3, &attr), 0);
+        RtlInitUnicodeString(&name, ways[i].relative);
+        InitializeObjectAttributes(&attr, &name, OBJ_CASE_INSENSITIVE, directory, NULL);
+        snprintf(title, sizeof(title), "roundabout-%s-create", ways[i].title);
+        CHECK_STATUS(title, NtCreateEvent(&event, EVENT_ALL_ACCESS, &attr, 0, FALSE), 0);
+        snprintf(title, sizeof(title), "roundabout-%s-found", ways[i].title);
+        CHECK(title, can_open(&kinds[0], ways[i].found_as));
+        close(event);
+        close(directory);
+    }
+}
+
+/* What the host and its silos share of the device names is not a silo's to change. */
+static void check_devices(void)
+{
+    OBJECT_ATTRIBUTES attr;
+    UNICODE_STRING name;
+    HANDLE link;
+
+    CHECK_ERROR("device-link-refused", !DefineDosDeviceW(DDD_RAW_TARGET_PATH, L"W:", L"\\Device\\Null"), ERROR_ACCESS_DENIED);
+    RtlInitUnicodeString(&name, L"\\??\\PIPE");
+    InitializeObjectAttributes(&attr, &name, OBJ_CASE_INSENSITIVE, NULL, NULL);
+    CHECK_STATUS("device-link-open", NtOpenSymbolicLinkObject(&link, 1, &attr), 0);
+    CHECK_STATUS("device-link-stays", NtMakeTemporaryObject(link), 0xc0000022);
+    close(link);
+}
+
+static int run_checks(BOOL in_silo)
 {
     for (size_t i = 0; i < ARRAYSIZE(kinds); i++)
         check_kind(&kinds[i]);
@@ -218,6 +267,9 @@ static int run_checks(void)
     check_link("link-local", LOCAL_ROOT L"\\Local", LOCAL_ROOT);
     check_link("link-session", LOCAL_ROOT L"\\Session", L"\\Sessions\\BNOLINKS");
     check_link("link-session-1", L"\\Sessions\\BNOLINKS\\1", LOCAL_ROOT);
+    check_roundabout();
+    if (in_silo)
+        check_devices();
     return finish();
 }
 
@@ -251,7 +303,7 @@ static int run_probe(const WCHAR *name)
 int main(int argc, char **argv)
 {
     if (argc == 2 && (!strcmp(argv[1], "host") || !strcmp(argv[1], "silo")))
-        return run_checks();
+        return run_checks(!strcmp(argv[1], "silo"));
     if (argc == 3 && !strcmp(argv[1], "hold"))
         return run_hold(wide(argv[2]));
     if (argc == 3 && !strcmp(argv[1], "probe"))
