@@ -14,9 +14,12 @@ mount --bind "$WINESILO_REPO" "$tree/repo"
 if [ -d "$WINESILO_CACHE" ]; then
   mount --bind "$WINESILO_CACHE" "$tree/var/cache/winesilo"
 fi
-# The network as outside: resolver, trusted certificates, folders that pip's configuration names.
+# The network as outside: resolver, names, and below the trusted certificates.
 for path in /etc/resolv.conf /etc/hosts; do
-  if [ -e "$path" ] && [ -e "$tree$path" ]; then mount --bind "$path" "$tree$path"; fi
+  if [ -e "$path" ]; then
+    [ -e "$tree$path" ] || touch "$tree$path"
+    mount --bind "$path" "$tree$path"
+  fi
 done
 
 # A tool's own folder for temporary files outside does not exist in there.
