@@ -104,7 +104,7 @@ class SiloInfo:
         windows: the Windows version its programs see, None for the base's.
         created: when it was made (ISO 8601).
         started: when it was started last, None if it does not run.
-        scm_pid: Unix process id of its Service Control Manager, None if it does not run.
+        scm_pid: process id of its Service Control Manager in the host's pid namespace, None if it does not run.
         private_bytes: disk that is its own: files, registry, record.
         memory_pss_bytes: memory of its processes (PSS), 0 if it does not run.
         processes: how many it has.
