@@ -15,12 +15,10 @@ itself. All errors are :class:`winesilo.errors.WinesiloError`.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import Any, Unpack
 
 from winesilo.daemon.client import Client, start_daemon
 from winesilo.errors import (
@@ -34,6 +32,7 @@ from winesilo.errors import (
 from winesilo.host import enter, process
 from winesilo.host.base import OnProgress, init_host
 from winesilo.host.paths import DEFAULT_HOST, HostPaths
+from winesilo.models import HostStatus, Process, ServiceOptions, SiloInfo, model
 from winesilo.services.model import Service as ServiceInfo
 from winesilo.vm.views import split_copy_path
 
@@ -60,104 +59,6 @@ Stream = process.Stream
 DEVNULL = process.DEVNULL
 PIPE = process.PIPE
 STDOUT = process.STDOUT
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class HostStatus:
-    """What is known about a host.
-
-    Attributes:
-        name: the host's name.
-        running: whether its daemon runs.
-        initialised: whether its base exists.
-        wine: the version of Wine its base was made with; None before ``init``.
-        base: path of the prefix that all silos share.
-        pid: of the daemon, None if it does not run.
-        silos: how many there are.
-        silos_running: how many of them run.
-        uptime_s: seconds since the daemon started, 0 if it does not run.
-        memory_pss_bytes: of the daemon, the wineserver and the host's own Windows processes.
-    """
-
-    name: str
-    running: bool
-    initialised: bool
-    wine: str | None
-    base: str
-    pid: int | None
-    silos: int
-    silos_running: int
-    uptime_s: float
-    memory_pss_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class SiloInfo:
-    """What is known about a silo.
-
-    Attributes:
-        name: its name.
-        id: a number no other silo of the host ever had; None if its record can't be read.
-        state: ``stopped``, ``starting``, ``running``, ``stopping`` or ``failed``.
-        address: its IPv4 address; None if its record can't be read.
-        windows: the Windows version its programs see, None for the base's.
-        created: when it was made (ISO 8601).
-        started: when it was started last, None if it does not run.
-        scm_pid: process id of its Service Control Manager in the host's pid namespace, None if it does not run.
-        private_bytes: disk that is its own: files, registry, record.
-        memory_pss_bytes: memory of its processes (PSS), 0 if it does not run.
-        processes: how many it has.
-        layers: the read-only layers it shares with clones, topmost first.
-        directory: where it is on disk.
-        error: what is wrong with it, None if nothing is known to be.
-    """
-
-    name: str
-    id: int | None
-    state: str
-    address: str | None
-    windows: str | None
-    created: str | None
-    started: str | None
-    scm_pid: int | None
-    private_bytes: int
-    memory_pss_bytes: int
-    processes: int
-    layers: Sequence[str]
-    directory: str | None
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """A process of a silo.
-
-    Attributes:
-        pid: its process id in Windows.
-        ppid: its parent's.
-        unix_pid: its process id in the host's pid namespace, None if it is not known.
-        name: its program's file name.
-        threads: how many it has.
-        pss_bytes: its memory (PSS).
-        cpu_s: processor time in seconds.
-        started: when it was started (ISO 8601).
-    """
-
-    pid: int
-    ppid: int
-    unix_pid: int | None
-    name: str
-    threads: int
-    pss_bytes: int
-    cpu_s: float
-    started: str
-
-
-def _model(cls: type[T], data: Mapping[str, Any]) -> T:
-    """Make a dataclass from the daemon's JSON; keys it does not have are left out."""
-    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    return cls(**{name: value for name, value in data.items() if name in names})
 
 
 class Host:
@@ -212,7 +113,7 @@ class Host:
             BaseDamaged: its record can't be read.
         """
         if self.initialised:
-            return _model(HostStatus, self._call("host.status"))
+            return model(HostStatus, self._call("host.status"))
         return HostStatus(
             name=self.name,
             running=False,
@@ -282,7 +183,7 @@ class Host:
         """All silos, sorted by name; starts nothing."""
         if not self.initialised:
             return []
-        return [_model(SiloInfo, row) for row in self._call("silo.ls")]
+        return [model(SiloInfo, row) for row in self._call("silo.ls")]
 
     def copy(self, source: str, target: str) -> int:
         r"""Copy a file or a folder into a silo or out of it.
@@ -356,7 +257,7 @@ class Silo:
         Raises:
             SiloNotFound, SiloCorrupt: as it says.
         """
-        return _model(SiloInfo, self._call("silo.inspect"))
+        return model(SiloInfo, self._call("silo.inspect"))
 
     def start(self, *, timeout: float | None = None, on_progress: OnProgress | None = None) -> SiloInfo:
         """Start it: its files, its registry, its SCM and RpcSs; returns when those run.
@@ -370,7 +271,7 @@ class Silo:
             SiloStartFailed: it did not come up; nothing of it is left running.
             HostNotInitialised, BaseDamaged, DiskFull: the host is not as it must be.
         """
-        return _model(SiloInfo, self._call("silo.start", on_progress, timeout_s=timeout))
+        return model(SiloInfo, self._call("silo.start", on_progress, timeout_s=timeout))
 
     def stop(self, *, timeout: float | None = None, on_progress: OnProgress | None = None) -> SiloInfo:
         """Stop it: its services in dependency order, then what is left; its registry is saved.
@@ -382,11 +283,11 @@ class Silo:
         Raises:
             SiloNotFound, SiloNotRunning: as it says.
         """
-        return _model(SiloInfo, self._call("silo.stop", on_progress, timeout_s=timeout))
+        return model(SiloInfo, self._call("silo.stop", on_progress, timeout_s=timeout))
 
     def restart(self, *, timeout: float | None = None, on_progress: OnProgress | None = None) -> SiloInfo:
         """Stop it if it runs, then start it; raises what :meth:`start` raises."""
-        return _model(SiloInfo, self._call("silo.restart", on_progress, timeout_s=timeout))
+        return model(SiloInfo, self._call("silo.restart", on_progress, timeout_s=timeout))
 
     def remove(self, *, force: bool = False) -> None:
         """Remove it with everything in it.
@@ -510,7 +411,7 @@ class Silo:
         Raises:
             SiloNotFound, SiloNotRunning: as it says.
         """
-        return [_model(Process, row) for row in self._call("silo.ps")]
+        return [model(Process, row) for row in self._call("silo.ps")]
 
     def logs(self, service: str | None = None, *, lines: int = 100) -> str:
         """What its programs wrote to their standard output and error.
@@ -546,7 +447,7 @@ class Silo:
         Args:
             drivers: kernel and file-system drivers too, which belong to the host.
         """
-        return [_model(ServiceInfo, row) for row in self._call("service.ls", drivers=drivers)]
+        return [model(ServiceInfo, row) for row in self._call("service.ls", drivers=drivers)]
 
     def service(self, name: str) -> Service:
         """One of its services, by its key name; that it exists is checked when it is used."""
@@ -572,28 +473,6 @@ class Silo:
         return self.host._call(method, {"name": self.name, **given}, on_progress)
 
 
-class ServiceOptions(TypedDict, total=False):
-    """What can be said about a service when it is created or configured.
-
-    Attributes:
-        display_name: its name for people.
-        start_type: ``auto``, ``demand`` or ``disabled``.
-        delayed_start: start an ``auto`` service two minutes after the others.
-        error_control: ``ignore``, ``normal``, ``severe`` or ``critical``.
-        account: a user name; Wine runs everything as one user.
-        dependencies: services that must run before it.
-        description: a sentence for people.
-    """
-
-    display_name: str
-    start_type: str
-    delayed_start: bool
-    error_control: str
-    account: str
-    dependencies: Sequence[str]
-    description: str
-
-
 class Service:
     """A service of a running silo; made by :meth:`Silo.service`.
 
@@ -609,7 +488,7 @@ class Service:
 
     def info(self) -> ServiceInfo:
         """Its state and its configuration."""
-        return _model(ServiceInfo, self._call("service.show"))
+        return model(ServiceInfo, self._call("service.show"))
 
     def start(self, args: Sequence[str] = (), *, timeout: float | None = None) -> ServiceInfo:
         """Start it, after what it depends on, and wait until it runs.
@@ -622,7 +501,7 @@ class Service:
             ServiceStartFailed, ServiceDied, ServiceTimeout, ServiceError: what went wrong, with the
                 Windows code.
         """
-        return _model(ServiceInfo, self._call("service.start", args=list(args), timeout_s=timeout))
+        return model(ServiceInfo, self._call("service.start", args=list(args), timeout_s=timeout))
 
     def stop(
         self, *, timeout: float | None = None, with_dependents: bool = False, force: bool = False
@@ -638,14 +517,14 @@ class Service:
             ServiceError: it does not run, others depend on it, it refuses.
         """
         answer = self._call("service.stop", timeout_s=timeout, with_dependents=with_dependents, force=force)
-        return _model(ServiceInfo, answer)
+        return model(ServiceInfo, answer)
 
     def restart(
         self, args: Sequence[str] = (), *, timeout: float | None = None, force: bool = False
     ) -> ServiceInfo:
         """Stop it if it runs, then start it; see :meth:`stop` and :meth:`start`."""
         answer = self._call("service.restart", args=list(args), timeout_s=timeout, force=force)
-        return _model(ServiceInfo, answer)
+        return model(ServiceInfo, answer)
 
     def config(self, *, binary_path: str | None = None, **options: Unpack[ServiceOptions]) -> ServiceInfo:
         """Change its configuration; what is not given stays.
@@ -658,7 +537,7 @@ class Service:
             UsageError: an argument is wrong.
             ServiceExists: the display name is taken.
         """
-        return _model(ServiceInfo, self._call("service.config", binary_path=binary_path, **options))
+        return model(ServiceInfo, self._call("service.config", binary_path=binary_path, **options))
 
     def delete(self) -> None:
         """Delete it; it must not run.

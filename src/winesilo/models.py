@@ -1,0 +1,131 @@
+"""What the API answers with: frozen records, made from the daemon's JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict, TypeVar
+
+__all__ = ["HostStatus", "Process", "ServiceOptions", "SiloInfo", "model"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class HostStatus:
+    """What is known about a host.
+
+    Attributes:
+        name: the host's name.
+        running: whether its daemon runs.
+        initialised: whether its base exists.
+        wine: the version of Wine its base was made with; None before ``init``.
+        base: path of the prefix that all silos share.
+        pid: of the daemon, None if it does not run.
+        silos: how many there are.
+        silos_running: how many of them run.
+        uptime_s: seconds since the daemon started, 0 if it does not run.
+        memory_pss_bytes: of the daemon, the wineserver and the host's own Windows processes.
+    """
+
+    name: str
+    running: bool
+    initialised: bool
+    wine: str | None
+    base: str
+    pid: int | None
+    silos: int
+    silos_running: int
+    uptime_s: float
+    memory_pss_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SiloInfo:
+    """What is known about a silo.
+
+    Attributes:
+        name: its name.
+        id: a number no other silo of the host ever had; None if its record can't be read.
+        state: ``stopped``, ``starting``, ``running``, ``stopping`` or ``failed``.
+        address: its IPv4 address; None if its record can't be read.
+        windows: the Windows version its programs see, None for the base's.
+        created: when it was made (ISO 8601).
+        started: when it was started last, None if it does not run.
+        scm_pid: of its services.exe, in the host's pid namespace; None if it does not run.
+        private_bytes: disk that is its own: files, registry, record.
+        memory_pss_bytes: memory of its processes (PSS), 0 if it does not run.
+        processes: how many it has.
+        layers: the read-only layers it shares with clones, topmost first.
+        directory: where it is on disk.
+        error: what is wrong with it, None if nothing is known to be.
+    """
+
+    name: str
+    id: int | None
+    state: str
+    address: str | None
+    windows: str | None
+    created: str | None
+    started: str | None
+    scm_pid: int | None
+    private_bytes: int
+    memory_pss_bytes: int
+    processes: int
+    layers: Sequence[str]
+    directory: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of a silo.
+
+    Attributes:
+        pid: its process id in Windows.
+        ppid: its parent's.
+        unix_pid: its process id in the host's pid namespace, None if it is not known.
+        name: its program's file name.
+        threads: how many it has.
+        pss_bytes: its memory (PSS).
+        cpu_s: processor time in seconds.
+        started: when it was started (ISO 8601).
+    """
+
+    pid: int
+    ppid: int
+    unix_pid: int | None
+    name: str
+    threads: int
+    pss_bytes: int
+    cpu_s: float
+    started: str
+
+
+def model(cls: type[T], data: Mapping[str, Any]) -> T:
+    """Make a dataclass from the daemon's JSON; keys it does not have are left out."""
+    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    return cls(**{name: value for name, value in data.items() if name in names})
+
+
+class ServiceOptions(TypedDict, total=False):
+    """What can be said about a service when it is created or configured.
+
+    Attributes:
+        display_name: its name for people.
+        start_type: ``auto``, ``demand`` or ``disabled``.
+        delayed_start: start an ``auto`` service two minutes after the others.
+        error_control: ``ignore``, ``normal``, ``severe`` or ``critical``.
+        account: a user name; Wine runs everything as one user.
+        dependencies: services that must run before it.
+        description: a sentence for people.
+    """
+
+    display_name: str
+    start_type: str
+    delayed_start: bool
+    error_control: str
+    account: str
+    dependencies: Sequence[str]
+    description: str
