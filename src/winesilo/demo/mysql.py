@@ -3,7 +3,7 @@ r"""MySQL 5.7 for Windows as a service: where it comes from and how it runs on W
 The recipe, each line of it measured on Wine 8.0 and 10.0:
 
 - ``innodb_flush_method=normal``: with unbuffered files, MySQL's default, 3 of 6 initialisations ended in
-  an assertion (``fil0fil.cc:5864``) on Wine 8.0; with buffered ones 0 of 48.
+  an assertion (``fil0fil.cc:5864``) on Wine 8.0; with buffered ones 0 of 44.
 - ``innodb_use_native_aio=0``: the same assertion, less often.
 - ``console``: without it the service ends at once for want of standard handles.
 - ``log_syslog=0``: there is no event log to write to before the SCM has started it.
