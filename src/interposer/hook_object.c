@@ -213,7 +213,6 @@ static NTSTATUS query_name(HANDLE handle, void *info, ULONG size, ULONG *used)
     OBJECT_NAME_INFORMATION *own = thread_buffer(0), *out = info;
     size_t cut, keep, n;
     struct span name;
-    NTSTATUS status;
     ULONG need;
 
     if (!own || real_NtQueryObject(handle, ObjectNameInformation, own, THREAD_BUFFER, NULL) || !own->Name.Length)
@@ -231,8 +230,7 @@ static NTSTATUS query_name(HANDLE handle, void *info, ULONG size, ULONG *used)
     memcpy(out->Name.Buffer, name.s, keep * sizeof(WCHAR));
     memcpy(out->Name.Buffer + keep, name.s + keep + cut, (n - keep) * sizeof(WCHAR));
     out->Name.Buffer[n] = 0;
-    status = STATUS_SUCCESS;
-    return status;
+    return STATUS_SUCCESS;
 }
 
 NTSTATUS hook_NtQueryObject(HANDLE handle, ULONG info_class, void *info, ULONG size, ULONG *used)

@@ -133,9 +133,9 @@ static NTSTATUS for_reading(HANDLE *key)
     return STATUS_SUCCESS;
 }
 
-/* Make *key the handle to write through; the write needs one of the rights in need. Without it the real
- * call through the unchanged handle gives the error. */
-static NTSTATUS for_writing(HANDLE *key, ACCESS_MASK need)
+/* Make *key a handle of the silo's own key; what is done with it needs one of the rights in need. Without it
+ * the real call through the unchanged handle gives the error. */
+static NTSTATUS own_key(HANDLE *key, ACCESS_MASK need)
 {
     struct slot *slot;
     HANDLE original = *key;
@@ -154,7 +154,7 @@ static NTSTATUS for_writing(HANDLE *key, ACCESS_MASK need)
             if ((status = resolve(original))) return status;
             *key = twin_or_self(slot, original);
         }
-        if (slot->state == KEY_PRIVATE) break;
+        if (slot->state == KEY_PRIVATE) return STATUS_SUCCESS;
         if (!(granted_access(original) & need)) return STATUS_SUCCESS;
         if ((status = regkey_name(original, &name))) return status;
         if (!regkey_logical(path_span(&name), &logical)) return STATUS_SUCCESS;
@@ -163,8 +163,18 @@ static NTSTATUS for_writing(HANDLE *key, ACCESS_MASK need)
         if (status == STATUS_PREDEFINED_HANDLE) return STATUS_SUCCESS; /* the real call refuses to write to it */
         if (status) return status == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_KEY_DELETED : status;
     }
-    regtree_written();
-    return STATUS_SUCCESS;
+    return STATUS_ACCESS_DENIED; /* copied up and yet not private: never write to the base */
+}
+
+/* The same for a write, which the hive must be saved after. */
+static NTSTATUS for_writing(HANDLE *key, ACCESS_MASK need)
+{
+    HANDLE original = *key;
+    NTSTATUS status = own_key(key, need);
+    const struct slot *slot = slot_of(original);
+
+    if (!status && slot && slot->kind == SLOT_KEY && slot->state == KEY_PRIVATE) regtree_written();
+    return status;
 }
 
 HANDLE key_target(HANDLE key)
@@ -437,6 +447,13 @@ static NTSTATUS query_name(HANDLE key, KEY_NAME_INFORMATION *info, ULONG size, U
     return bytes <= room ? STATUS_SUCCESS : STATUS_BUFFER_OVERFLOW;
 }
 
+#define WATCHING(name, params, args)                                   \
+    NTSTATUS hook_##name params                                        \
+    {                                                                  \
+        NTSTATUS status = own_key(&key, KEY_NOTIFY);                   \
+        return status ? status : real_##name args;                     \
+    }
+
 #define WRITING(need, name, params, args)                              \
     NTSTATUS hook_##name params                                        \
     {                                                                  \
@@ -536,11 +553,11 @@ READING(NtQueryMultipleValueKey, (HANDLE key, void *entries, ULONG count, void *
         (key, entries, count, buffer, size, needed))
 READING(NtFlushKey, (HANDLE key), (key))
 /* What is watched must be the silo's own key, or changes after a copy-up would not be noticed. */
-WRITING(KEY_NOTIFY, NtNotifyChangeKey,
+WATCHING(NtNotifyChangeKey,
         (HANDLE key, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context, IO_STATUS_BLOCK *io, ULONG filter,
          BOOLEAN subtree, void *buffer, ULONG size, BOOLEAN async),
         (key, event, apc, apc_context, io, filter, subtree, buffer, size, async))
-WRITING(KEY_NOTIFY, NtNotifyChangeMultipleKeys,
+WATCHING(NtNotifyChangeMultipleKeys,
         (HANDLE key, ULONG count, OBJECT_ATTRIBUTES *attr, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context,
          IO_STATUS_BLOCK *io, ULONG filter, BOOLEAN subtree, void *buffer, ULONG size, BOOLEAN async),
         (key, count, attr, event, apc, apc_context, io, filter, subtree, buffer, size, async))

@@ -69,8 +69,6 @@ struct moved {
     WCHAR text[480];
 };
 
-typedef enum name_class classify_fn(struct span name, struct name_edit *edit);
-
 /* The attributes to use in place of attr: attr itself, or m's with the name moved. *status is only set
  * on failure, when NULL is returned. class_out may be NULL. Reads the caller's memory: hold no lock. */
 const OBJECT_ATTRIBUTES *move_object(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call);
