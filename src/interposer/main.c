@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "environment.h"
 #include "regtree.h"
 #include "silo.h"
 
@@ -22,6 +24,7 @@
 enum { EXIT_CANNOT_RUN = 125 };
 
 static bool active, installed;
+static struct hidden_environment hidden;
 static struct {
     dev_t device;
     ino_t inode;
@@ -90,6 +93,7 @@ __attribute__((constructor)) static void start(void)
     find_loaders();
     if (config.trace_path[0]) trace_fd = open(config.trace_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     regtree_init();
+    environment_hide(&hidden, environ);
     active = true;
 }
 
@@ -130,19 +134,37 @@ static bool may_exec(const char *path)
     static __typeof__(name) *real; \
     if (!real) real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
 
+/* what is hidden from Windows programs steers Wine in this process and in its children */
+EXPORT char *getenv(const char *name)
+{
+    NEXT(getenv);
+    char *value = environment_hidden(&hidden, name);
+
+    return value ? value : real(name);
+}
+
+static int exec_whole(const char *path, char *const argv[], char *const envp[])
+{
+    NEXT(execve);
+    char *whole[environment_size(&hidden, envp)];
+
+    if (!may_exec(path)) return -1;
+    if (!hidden.n) return real(path, argv, envp);
+    environment_whole(&hidden, envp, whole);
+    return real(path, argv, whole);
+}
+
 EXPORT int execv(const char *path, char *const argv[])
 {
-    NEXT(execv);
-    return may_exec(path) ? real(path, argv) : -1;
+    return exec_whole(path, argv, environ);
 }
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
-    NEXT(execve);
-    return may_exec(path) ? real(path, argv, envp) : -1;
+    return exec_whole(path, argv, envp);
 }
 
-/* searching PATH finds Unix programs only */
+/* Searching PATH finds Unix programs only. */
 EXPORT int execvp(const char *file, char *const argv[])
 {
     NEXT(execvp);
@@ -150,3 +172,15 @@ EXPORT int execvp(const char *file, char *const argv[])
     errno = EACCES;
     return -1;
 }
+
+/* Wine starts its loaders with fork and exec, Unix programs (the wineserver, ntlm_auth) also with these. */
+#define SPAWN(name)                                                                                      \
+    EXPORT int name(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,             \
+                    const posix_spawnattr_t *attr, char *const argv[], char *const envp[])               \
+    {                                                                                                    \
+        NEXT(name);                                                                                      \
+        return active ? EACCES : real(pid, file, actions, attr, argv, envp);                             \
+    }
+
+SPAWN(posix_spawn)
+SPAWN(posix_spawnp)

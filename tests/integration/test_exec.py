@@ -63,6 +63,15 @@ def test_environment_and_folder(cli: Cli, silo: TemporarySilo) -> None:
     assert cli.ok("exec", silo.name, "cmd", "/c", "cd").strip().lower() == "c:\\"
 
 
+def test_what_steers_wine_is_not_in_the_environment(cli: Cli, silo: TemporarySilo) -> None:
+    for command in (["set"], ["cmd", "/c", "set"]):
+        output = cli.ok("exec", silo.name, "cmd", "/c", *command)
+        names = {line.partition("=")[0] for line in output.splitlines()}
+        assert {"SystemRoot", "USERPROFILE"} <= names
+        assert not {name for name in names if name.startswith(("LD_", "WINESILO"))}
+        assert not names & {"WINEPREFIX", "WINEDEBUG", "WINEARCH", "WINESERVERSOCKET", "WINEDLLPATH"}
+
+
 @pytest.mark.parametrize("program", [r"C:\no\such.exe", "no-such-program", r"C:\windows"])
 def test_missing_program(cli: Cli, silo: TemporarySilo, program: str) -> None:
     result = cli("exec", silo.name, "--", program)

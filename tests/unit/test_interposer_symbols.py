@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from winesilo.interposer.config import CONFIG_VARIABLE, SharedMemory
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITIONS = ROOT / "src" / "interposer" / "syscalls.def"
 #: What Wine's Unix side calls and the library answers first.
-WRAPPED = {"dlopen", "execv", "execve", "execvp"}
+WRAPPED = {"dlopen", "execv", "execve", "execvp", "getenv", "posix_spawn", "posix_spawnp"}
 CANNOT_RUN = 125
 
 
@@ -104,6 +105,51 @@ def test_only_loaders_may_be_run(library: Path, good: Config, tmp_path: Path) ->
         )
         assert done.returncode == expected, (command, done.stderr)
         assert done.stdout == ""
+
+
+def test_steering_variables_are_kept_for_children(library: Path, good: Config, tmp_path: Path) -> None:
+    """A program does not find them in its environment; getenv and the programs it becomes do."""
+    python = Path(sys.executable).resolve()
+    Config(silo_id=7, address="127.7.0.7", shared=good.shared, loaders=[python]).write(
+        tmp_path / "interposer.conf"
+    )
+    environment = {
+        "LD_PRELOAD": str(library),
+        CONFIG_VARIABLE: str(tmp_path / "interposer.conf"),
+        "WINEPREFIX": "/p",
+        "PLAIN": "yes",
+    }
+    code = (
+        "import ctypes, os, sys; getenv = ctypes.CDLL(None).getenv; getenv.restype = ctypes.c_char_p\n"
+        "print([name for name in os.environ if name in ('LD_PRELOAD', 'WINEPREFIX', 'PLAIN')])\n"
+        "print(getenv(b'WINEPREFIX'), getenv(b'PLAIN'), flush=True)\n"
+        "code, python = sys.argv[1:3]\n"
+        "if len(sys.argv) == 4: os.execv(python, [python, '-c', code, code, python])\n"
+    )
+    done = subprocess.run(
+        [python, "-c", code, code, python, "again"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment,
+    )
+    assert done.stdout.splitlines() == ["['PLAIN']", "b'/p' b'yes'"] * 2, done
+
+
+def test_unix_programs_are_not_spawned(library: Path, good: Config, tmp_path: Path) -> None:
+    good.write(tmp_path / "interposer.conf")
+    code = (
+        "import os\n"
+        "for spawn in (os.posix_spawn, os.posix_spawnp):\n"
+        "    try: spawn('/bin/true', ['true'], {})\n"
+        "    except PermissionError: print('refused')\n"
+    )
+    environment = {"LD_PRELOAD": str(library), CONFIG_VARIABLE: str(tmp_path / "interposer.conf")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, env=environment
+    )
+    assert done.stdout.split() == ["refused", "refused"], done
 
 
 def refused(library: Path, config: Path, *, names: Path) -> str:
