@@ -1,7 +1,8 @@
 # winesilo: `make demo` and `make test` work from a fresh clone; both leave the command at .venv/bin/silo.
 #
 # Variables: PYTHON (an interpreter >= 3.11), WINESILO_MUST_WORK=1 (a skipped test is a failure),
-# WINESILO_DEBIAN13 (folder of the Debian 13 tree that test-wine10 makes and keeps), PYTEST_ARGS.
+# WINESILO_DEBIAN13 (folder of the Debian 13 tree that test-wine10 makes and keeps), PYTEST_ARGS,
+# CONFORMANCE_ARGS (--only ntdll,kernel32/file).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -11,8 +12,9 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 NATIVE := src/winesilo/_native
 PYTEST_ARGS ?=
+CONFORMANCE_ARGS ?=
 
-.PHONY: help build demo test unit lint bench test-wine10 clean deps deps-demo natives guest-tests
+.PHONY: help build demo test unit lint bench test-wine10 conformance conformance-wine10 clean deps deps-demo natives guest-tests
 
 help:
 	@echo 'make build        the command, at .venv/bin/silo'
@@ -20,6 +22,8 @@ help:
 	@echo 'make test         linters, unit tests and tests on the real Wine'
 	@echo 'make test-wine10  the same integration tests on Wine 10, in a Debian 13 tree'
 	@echo 'make bench        measurements, as ratios'
+	@echo 'make conformance  Wine'"'"'s own tests, in a silo and on the host: where a silo does worse'
+	@echo 'make conformance-wine10  the same on Wine 10'
 	@echo 'make lint         ruff, mypy, import-linter'
 	@echo 'make clean        remove everything that make built (no silo, no host)'
 
@@ -61,6 +65,12 @@ test: deps-demo build lint guest-tests
 
 test-wine10: build guest-tests
 	@scripts/test-wine10.sh $(PYTEST_ARGS)
+
+conformance: build
+	@$(VENV)/bin/python tests/conformance/run.py $(CONFORMANCE_ARGS)
+
+conformance-wine10: build
+	@scripts/debian13.sh tests/conformance/run.py $(CONFORMANCE_ARGS)
 
 bench: build guest-tests
 	@$(VENV)/bin/python bench/run.py

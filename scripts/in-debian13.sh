@@ -1,6 +1,6 @@
 #!/bin/bash
-# The inner half of test-wine10.sh: runs as root in mount and pid namespaces of its own, enters the tree.
-# Reads WINESILO_REPO, WINESILO_TREE, WINESILO_CACHE, WINESILO_PACKAGES; arguments go to pytest.
+# The inner half of debian13.sh: runs as root in mount and pid namespaces of its own, enters the tree.
+# Reads WINESILO_REPO, WINESILO_TREE, WINESILO_CACHE, WINESILO_PACKAGES; arguments go to the tree's Python.
 set -euo pipefail
 tree=$WINESILO_TREE
 
@@ -58,4 +58,4 @@ cd "$tree"
 pivot_root . .outside
 umount -l .outside
 exec chroot . /bin/bash -c 'cd /repo && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/repo/src exec "$@"' bash \
-  "$venv/bin/python" -m pytest -p no:cacheprovider tests/integration "$@"
+  "$venv/bin/python" "$@"

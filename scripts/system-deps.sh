@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs the Debian packages that are missing, with apt, as root or through sudo.
-# usage: system-deps.sh [build] [demo]...
+# usage: system-deps.sh [build] [demo] [wine10] [conformance]
 # Looks for the programs themselves, so nothing is asked of apt where all of them are there already.
 set -euo pipefail
 
@@ -39,6 +39,14 @@ esac
 case $wanted in *" demo "*) need "npm" command -v npm ;; esac
 case $wanted in *" wine10 "*)
   need "debootstrap" command -v debootstrap
+  ;;
+esac
+case $wanted in *" conformance "*) # building Wine's tests
+  need "dpkg-dev patch xz-utils" sh -c 'command -v dpkg-source && command -v patch && command -v xz'
+  need "gcc libc6-dev make" sh -c 'command -v make && printf "#include <stdio.h>\n" | gcc -E -x c - '
+  need "gcc-mingw-w64-x86-64" command -v x86_64-w64-mingw32-gcc
+  need "autoconf autotools-dev" sh -c 'command -v autoreconf && test -e /usr/share/misc/config.sub'
+  need "bison flex perl" sh -c 'command -v bison && command -v flex && command -v perl'
   ;;
 esac
 

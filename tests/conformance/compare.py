@@ -1,0 +1,60 @@
+"""Whether a unit does worse in a silo than on the host, from several runs of both.
+
+A run of the silo is *bad* if it is worse than the worst run of the host: it is dead where no run of the
+host is, it is slower to die (a time-out where the host's worst is a crash), it has more failures, or it
+made fewer checks.  One bad run proves nothing, as many units depend on time.  So a unit with a bad run is
+repeated on both sides, in turns:
+
+* after 3 runs each it is worse if all 3 of the silo are bad, fine if none is;
+* otherwise it is decided after 6 runs each: worse if 4 or more are bad.
+
+With sides that are the same, 3 of 3 come about with a probability of 1/20 at most, 4 of 6 with 1/33
+(Fisher's exact test, one-sided: none of the host's runs is worse than the host's worst).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import Final
+
+from winetest import Outcome
+
+__all__ = ["ROUNDS", "Verdict", "judge", "worse_than"]
+
+#: How many bad runs make a unit worse, after so many runs of each side.
+ROUNDS: Final = {3: 3, 6: 4}
+_DEATHS: Final = {"crash": 1, "flood": 2, "timeout": 2}
+
+
+class Verdict(enum.Enum):
+    """What is known about a unit."""
+
+    SAME = "same"
+    FLAKY = "flaky"  # a bad run, but not often enough
+    WORSE = "worse"
+    UNDECIDED = "undecided"  # to be run again
+
+
+def worse_than(silo: Outcome, host: Sequence[Outcome]) -> str | None:
+    """In which way a run of the silo is worse than the worst run of the host; None: in none."""
+    death = max(_DEATHS.get(outcome.status, 0) for outcome in host)
+    if _DEATHS.get(silo.status, 0) > death:
+        return silo.status
+    failures = max(outcome.failures for outcome in host)
+    if silo.failures > failures and not (death and not silo.dead):
+        return f"{silo.failures - failures} more failures"
+    executed = min(outcome.executed for outcome in host)
+    if silo.executed < executed and not silo.dead:
+        return f"{executed - silo.executed} fewer tests"
+    return None
+
+
+def judge(host: Sequence[Outcome], silo: Sequence[Outcome]) -> Verdict:
+    """What the runs so far prove; both sides have the same number of them."""
+    runs, bad = len(silo), sum(worse_than(outcome, host) is not None for outcome in silo)
+    if not bad:
+        return Verdict.SAME if runs == 1 else Verdict.FLAKY
+    if bad >= ROUNDS.get(runs, runs + 1):
+        return Verdict.WORSE
+    return Verdict.UNDECIDED if runs < max(ROUNDS) else Verdict.FLAKY
