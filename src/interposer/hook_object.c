@@ -186,6 +186,8 @@ NTSTATUS hook_NtDuplicateObject(HANDLE source_process, HANDLE source, HANDLE tar
     status = real_NtDuplicateObject(source_process, use, target_process, target, access, attributes,
                                     use == source ? options : options & ~DUPLICATE_CLOSE_SOURCE);
     if (use != source && (options & DUPLICATE_CLOSE_SOURCE)) hook_NtClose(source);
+    if (source_process != self && (options & DUPLICATE_CLOSE_SOURCE)) process_handle_changed(source_process, source);
+    if (!status && target && target_process != self) process_handle_changed(target_process, *target);
     if (!status && target && target_process == self) slot_clear(*target); /* left over from before */
     if (!status && target && target_process == self && state + flags + extra + kind && kind != SLOT_KEY) {
         slot_set(*target, kind, state, 0);

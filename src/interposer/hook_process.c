@@ -5,15 +5,16 @@
  * Loading drivers is refused. */
 #define _GNU_SOURCE
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "silo.h"
 
 #define PROCESS_QUERY_LIMITED_INFORMATION 0x1000u
 #define THREAD_QUERY_LIMITED_INFORMATION 0x0800u
+#define ATTACH_PARENT_PROCESS 0xffffffffu
 
 static const HANDLE own_process = (HANDLE)(intptr_t)-1;
-static _Atomic uint32_t own_pid;
 
 static struct shared_process *process_entry(uint32_t pid)
 {
@@ -60,34 +61,93 @@ void process_register_self(void)
     process_register(own_process, (uint32_t)getpid());
 }
 
-static bool may_open_process(uint32_t pid)
-{
-    OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr) };
-    CLIENT_ID id = { (HANDLE)(uintptr_t)pid, NULL };
-    KERNEL_USER_TIMES times;
-    HANDLE handle;
-    NTSTATUS status;
+/* ---- the list of all processes, for what nothing else tells ---- */
 
-    if (pid == atomic_load(&own_pid)) return true;
-    if (!process_is_listed(pid)) return false;
-    if (real_NtOpenProcess(&handle, PROCESS_QUERY_LIMITED_INFORMATION, &attr, &id)) return false;
-    status = real_NtQueryInformationProcess(handle, ProcessTimes, &times, sizeof(times), NULL);
-    real_NtClose(handle);
-    return !status && process_is_ours(pid, (uint64_t)times.CreateTime);
+/* SYSTEM_PROCESS_INFORMATION, the fields used */
+struct process_info {
+    ULONG next, threads;
+    uint8_t pad[24];
+    LARGE_INTEGER created, user, kernel;
+    UNICODE_STRING image;
+    int32_t priority;
+    uintptr_t pid;
+    uint8_t pad2[168];
+};
+
+/* SYSTEM_THREAD_INFORMATION, the fields used; these follow */
+struct thread_info {
+    uint8_t pad[40];
+    CLIENT_ID id;
+    uint8_t pad2[24];
+};
+_Static_assert(offsetof(struct process_info, created) == 32 && offsetof(struct process_info, pid) == 80 &&
+                   sizeof(struct process_info) == 256 && sizeof(struct thread_info) == 80,
+               "SYSTEM_PROCESS_INFORMATION, 64 bit");
+
+static bool has_thread(const struct process_info *p, uint32_t tid)
+{
+    const struct thread_info *thread = (const struct thread_info *)(p + 1);
+    ULONG i;
+
+    for (i = 0; i < p->threads; i++)
+        if ((uint32_t)(uintptr_t)thread[i].id.UniqueThread == tid) return true;
+    return false;
 }
 
-static bool may_open_thread(uint32_t tid)
+/* Is one of the silo's processes this one (pid not 0), or does it have this thread? */
+static bool is_in_list(uint32_t pid, uint32_t tid)
 {
-    OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr) };
-    CLIENT_ID id = { NULL, (HANDLE)(uintptr_t)tid };
-    THREAD_BASIC_INFORMATION basic;
-    HANDLE handle;
+    ULONG size = 1 << 16, needed;
+    const struct process_info *p;
+    bool found = false;
     NTSTATUS status;
+    void *list;
 
-    if (real_NtOpenThread(&handle, THREAD_QUERY_LIMITED_INFORMATION, &attr, &id)) return false;
-    status = real_NtQueryInformationThread(handle, ThreadBasicInformation, &basic, sizeof(basic), NULL);
-    real_NtClose(handle);
-    return !status && may_open_process((uint32_t)(uintptr_t)basic.ClientId.UniqueProcess);
+    for (;; size = needed + (1 << 14)) {
+        list = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (list == MAP_FAILED) return false;
+        needed = 0;
+        status = real_NtQuerySystemInformation(SystemProcessInformation, list, size, &needed);
+        if (status != STATUS_INFO_LENGTH_MISMATCH || needed < size) break;
+        munmap(list, size);
+    }
+    for (p = list; !status && !found;) {
+        if (process_is_ours((uint32_t)p->pid, (uint64_t)p->created))
+            found = pid ? (uint32_t)p->pid == (pid & ~3u) : has_thread(p, tid);
+        if (!p->next) break;
+        p = (const struct process_info *)((const uint8_t *)p + p->next);
+    }
+    munmap(list, size);
+    return found;
+}
+
+static bool process_is_in_list(uint32_t pid)
+{
+    return pid && is_in_list(pid, 0);
+}
+
+static bool thread_is_in_list(uint32_t tid)
+{
+    return is_in_list(0, tid);
+}
+
+/* ---- by id ---- */
+
+/* Is this a process of the silo? By its creation time, asked through the handle, through another handle to the
+ * same process, or looked for in the list of processes, where nobody is denied it. */
+static bool handle_is_ours(HANDLE process, uint32_t pid)
+{
+    KERNEL_USER_TIMES times;
+    NTSTATUS status = real_NtQueryInformationProcess(process, ProcessTimes, &times, sizeof(times), NULL);
+    HANDLE other;
+
+    if (status == STATUS_ACCESS_DENIED &&
+        !real_NtDuplicateObject(own_process, process, own_process, &other, PROCESS_QUERY_LIMITED_INFORMATION, 0, 0)) {
+        status = real_NtQueryInformationProcess(other, ProcessTimes, &times, sizeof(times), NULL);
+        real_NtClose(other);
+    }
+    if (status) return status == STATUS_ACCESS_DENIED && process_is_in_list(pid);
+    return process_is_ours(pid, (uint64_t)times.CreateTime);
 }
 
 /* what Wine answers for an id that does not exist */
@@ -97,27 +157,107 @@ static NTSTATUS not_there(const char *call)
     return STATUS_INVALID_CID;
 }
 
+/* Open first, then look whose it is: one call more than on the host, none for ids that are not the silo's. */
+static NTSTATUS open_process(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, uint32_t pid)
+{
+    CLIENT_ID id = { (HANDLE)(uintptr_t)pid, NULL };
+    NTSTATUS status;
+
+    *handle = NULL;
+    if (!atomic_load(&own_pid)) process_register_self();
+    if (!process_is_listed(pid)) return STATUS_INVALID_CID;
+    status = real_NtOpenProcess(handle, access, attr, &id);
+    if (status || pid == atomic_load(&own_pid) || handle_is_ours(*handle, pid)) return status;
+    real_NtClose(*handle);
+    *handle = NULL;
+    return STATUS_INVALID_CID;
+}
+
+static bool process_exists(uint32_t pid)
+{
+    const OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr) };
+    HANDLE handle;
+    NTSTATUS status = open_process(&handle, PROCESS_QUERY_LIMITED_INFORMATION, &attr, pid);
+
+    if (!status) real_NtClose(handle);
+    return !status || (status == STATUS_ACCESS_DENIED && process_is_in_list(pid));
+}
+
+static bool thread_is_ours(uint32_t tid)
+{
+    const OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr) };
+    const CLIENT_ID id = { NULL, (HANDLE)(uintptr_t)tid };
+    THREAD_BASIC_INFORMATION basic;
+    HANDLE handle;
+    NTSTATUS status = real_NtOpenThread(&handle, THREAD_QUERY_LIMITED_INFORMATION, &attr, &id);
+    uint32_t pid;
+
+    if (status == STATUS_ACCESS_DENIED) return thread_is_in_list(tid);
+    if (status) return false;
+    status = real_NtQueryInformationThread(handle, ThreadBasicInformation, &basic, sizeof(basic), NULL);
+    real_NtClose(handle);
+    pid = (uint32_t)(uintptr_t)basic.ClientId.UniqueProcess;
+    return !status && (pid == atomic_load(&own_pid) || process_exists(pid));
+}
+
+/* The caller's handle is written last: nothing must be open where a bad pointer ends the call. */
 NTSTATUS hook_NtOpenProcess(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, const CLIENT_ID *id)
 {
-    CLIENT_ID asked = *id;
+    const CLIENT_ID asked = *id;
+    NTSTATUS status;
+    HANDLE own;
 
-    if (asked.UniqueProcess ? !may_open_process((uint32_t)(uintptr_t)asked.UniqueProcess)
-                            : !may_open_thread((uint32_t)(uintptr_t)asked.UniqueThread)) {
-        *handle = NULL;
-        return not_there("NtOpenProcess");
+    *handle = NULL;
+    if (!asked.UniqueProcess) { /* by one of its threads */
+        if (!thread_is_ours((uint32_t)(uintptr_t)asked.UniqueThread)) return not_there("NtOpenProcess");
+        return real_NtOpenProcess(handle, access, attr, &asked);
     }
-    return real_NtOpenProcess(handle, access, attr, &asked);
+    status = open_process(&own, access, attr, (uint32_t)(uintptr_t)asked.UniqueProcess);
+    if (status == STATUS_INVALID_CID) return not_there("NtOpenProcess");
+    *handle = own;
+    return status;
 }
 
 NTSTATUS hook_NtOpenThread(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, const CLIENT_ID *id)
 {
-    CLIENT_ID asked = *id;
+    const CLIENT_ID asked = *id;
 
-    if (!may_open_thread((uint32_t)(uintptr_t)asked.UniqueThread)) {
-        *handle = NULL;
-        return not_there("NtOpenThread");
-    }
+    *handle = NULL;
+    if (!thread_is_ours((uint32_t)(uintptr_t)asked.UniqueThread)) return not_there("NtOpenThread");
     return real_NtOpenThread(handle, access, attr, &asked);
+}
+
+/* ---- consoles: a process may join that of another one, by its id ---- */
+
+bool console_is_ours(const void *in, ULONG size)
+{
+    PROCESS_BASIC_INFORMATION basic;
+    uint32_t pid;
+
+    if (!in || size != sizeof(pid)) return true; /* an error that the real call reports */
+    memcpy(&pid, in, sizeof(pid));
+    if (pid == ATTACH_PARENT_PROCESS) {
+        if (real_NtQueryInformationProcess(own_process, ProcessBasicInformation, &basic, sizeof(basic), NULL)) return false;
+        pid = (uint32_t)basic.InheritedFromUniqueProcessId;
+    }
+    return process_exists(pid);
+}
+
+/* ---- handles that one process makes or closes in another one ---- */
+
+void process_handle_changed(HANDLE process, HANDLE handle)
+{
+    PROCESS_BASIC_INFORMATION basic;
+    HANDLE other;
+    NTSTATUS status = real_NtQueryInformationProcess(process, ProcessBasicInformation, &basic, sizeof(basic), NULL);
+
+    if (status == STATUS_ACCESS_DENIED &&
+        !real_NtDuplicateObject(own_process, process, own_process, &other, PROCESS_QUERY_LIMITED_INFORMATION, 0, 0)) {
+        status = real_NtQueryInformationProcess(other, ProcessBasicInformation, &basic, sizeof(basic), NULL);
+        real_NtClose(other);
+    }
+    if (!status) slots_tell((uint32_t)basic.UniqueProcessId, handle);
+    else if (status == STATUS_ACCESS_DENIED) slots_tell(0, handle);
 }
 
 /* the start of RTL_USER_PROCESS_PARAMETERS, 64 bit */
@@ -153,18 +293,6 @@ NTSTATUS hook_NtCreateUserProcess(HANDLE *process, HANDLE *thread, ACCESS_MASK p
 }
 
 /* ---- lists ---- */
-
-/* SYSTEM_PROCESS_INFORMATION, the fields used */
-struct process_info {
-    ULONG next, threads;
-    uint8_t pad[24];
-    LARGE_INTEGER created, user, kernel;
-    UNICODE_STRING image;
-    int32_t priority;
-    uintptr_t pid;
-};
-_Static_assert(offsetof(struct process_info, created) == 32 && offsetof(struct process_info, pid) == 80,
-               "SYSTEM_PROCESS_INFORMATION, 64 bit");
 
 /* Take foreign processes out of the chain. The buffer is the caller's. */
 static void filter_processes(uint8_t *buffer)
@@ -221,7 +349,7 @@ NTSTATUS hook_NtQuerySystemInformation(ULONG info_class, void *info, ULONG size,
     NTSTATUS status;
 
     if (info_class == SystemProcessIdInformation && info && size >= sizeof(uint64_t) &&
-        !may_open_process(*(uint32_t *)info))
+        !process_exists(*(uint32_t *)info))
         return not_there("NtQuerySystemInformation");
     status = real_NtQuerySystemInformation(info_class, info, size, needed);
     if (status) return status;

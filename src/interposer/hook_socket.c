@@ -402,6 +402,8 @@ static bool is_refused(ULONG code)
     return code >> 16 == 'm' && (code >> 14 & 2) && (function <= 9 || function == 32 || function == 34);
 }
 
+#define IOCTL_CONDRV_BIND_PID 0x5000ccu /* wine/condrv.h: use the console of the process with this id */
+
 NTSTATUS hook_NtDeviceIoControlFile(HANDLE handle, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context,
                                     IO_STATUS_BLOCK *io, ULONG code, void *in, ULONG in_size, void *out, ULONG out_size)
 {
@@ -411,6 +413,7 @@ NTSTATUS hook_NtDeviceIoControlFile(HANDLE handle, HANDLE event, PIO_APC_ROUTINE
         TRACE("NtDeviceIoControlFile", "refused", ((struct span){ NULL, 0 }));
         return STATUS_ACCESS_DENIED;
     }
+    if (code == IOCTL_CONDRV_BIND_PID && !console_is_ours(in, in_size)) return STATUS_INVALID_CID;
     if (!is_afd(code)) return pass(&c, in, in_size);
     if (code == AFD_BIND) return do_bind(&c);
     if (code == AFD_CONNECT) return do_connect(&c);

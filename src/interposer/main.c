@@ -90,6 +90,7 @@ __attribute__((constructor)) static void start(void)
     read_config(path);
     names_init(&names, config.id);
     map_shared();
+    slots_watch(shared);
     find_loaders();
     if (config.trace_path[0]) trace_fd = open(config.trace_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     regtree_init();

@@ -16,6 +16,7 @@
 enum {
     SHARED_SIZE = 32 << 20,
     SHARED_PROCESSES = 65536,
+    SHARED_CHANGES = 512,
     SHARED_JOURNAL_MAX = 32768,
 };
 
@@ -36,7 +37,13 @@ struct shared {
     uint32_t journal_n;
     uint8_t pad[4096 - 36 - sizeof(pthread_mutex_t)];
     _Atomic uint8_t dual_stack[2][8192]; /* 4096: ports bound dual stack, a bit each: TCP, UDP */
-    uint8_t pad2[32768 - 4096 - 16384];
+    _Atomic uint32_t handle_changes; /* 20480: how many entries were made in changed_handles */
+    uint32_t pad2[15];
+    struct {
+        _Atomic uint32_t number;   /* of the change, from 1, once it is written */
+        _Atomic uint32_t pid, handle;
+    } changed_handles[SHARED_CHANGES];
+    uint8_t pad3[32768 - 4096 - 16384 - 64 - 12 * SHARED_CHANGES];
     struct shared_process processes[SHARED_PROCESSES]; /* 32768: index (pid >> 2) % 65536 */
     WCHAR journal[SHARED_JOURNAL_MAX];
 };

@@ -11,6 +11,7 @@
 struct config config;
 struct silo_names names;
 struct shared *shared;
+_Atomic uint32_t own_pid;
 int trace_fd = -1;
 struct slot *_Atomic slot_chunks[SLOT_CHUNKS];
 
@@ -54,6 +55,60 @@ void slot_clear(HANDLE handle)
     atomic_store(&slot->kind, SLOT_NONE);
     twin = atomic_exchange(&slot->twin, 0);
     if (twin) real_NtClose((HANDLE)(uintptr_t)twin);
+}
+
+/* ---- handles that other processes change ---- */
+
+static const _Atomic uint32_t no_changes;
+const _Atomic uint32_t *slots_changes = &no_changes;
+_Atomic uint32_t slots_seen;
+
+void slots_watch(struct shared *memory)
+{
+    atomic_store(&slots_seen, atomic_load(&memory->handle_changes));
+    slots_changes = &memory->handle_changes;
+}
+
+/* The number is written last: a reader that does not find it forgets all it can. */
+void slots_tell(uint32_t pid, HANDLE handle)
+{
+    uint32_t number = atomic_fetch_add(&shared->handle_changes, 1) + 1, i = number % SHARED_CHANGES;
+
+    atomic_store(&shared->changed_handles[i].number, 0);
+    atomic_store(&shared->changed_handles[i].pid, pid);
+    atomic_store(&shared->changed_handles[i].handle, (uint32_t)(uintptr_t)handle);
+    atomic_store(&shared->changed_handles[i].number, number);
+}
+
+/* What is known of a key or directory can be asked again at any time; of a socket it can't. */
+static void forget_all(void)
+{
+    unsigned int i, j;
+
+    for (i = 0; i < SLOT_CHUNKS; i++) {
+        struct slot *chunk = atomic_load(&slot_chunks[i]);
+
+        for (j = 0; chunk && j < SLOT_CHUNK; j++)
+            if (chunk[j].kind == SLOT_KEY || chunk[j].kind == SLOT_DIRECTORY)
+                slot_clear((HANDLE)((uintptr_t)(i * SLOT_CHUNK + j) << 2));
+    }
+}
+
+void slots_catch_up(void)
+{
+    uint32_t from = atomic_load(&slots_seen), to = atomic_load(slots_changes), n;
+    bool lost = to - from > SHARED_CHANGES / 2 || !atomic_load(&own_pid);
+
+    atomic_store(&slots_seen, to); /* first: clearing a slot looks at slots too */
+    for (n = from + 1; !lost && n != to + 1; n++) {
+        uint32_t i = n % SHARED_CHANGES, pid, handle;
+
+        pid = atomic_load(&shared->changed_handles[i].pid);
+        handle = atomic_load(&shared->changed_handles[i].handle);
+        lost = atomic_load(&shared->changed_handles[i].number) != n;
+        if (!lost && (!pid || pid == atomic_load(&own_pid))) slot_clear((HANDLE)(uintptr_t)handle);
+    }
+    if (lost) forget_all();
 }
 
 /* ---- buffers of a thread ---- */

@@ -16,6 +16,7 @@
 extern struct config config;
 extern struct silo_names names;
 extern struct shared *shared;
+extern _Atomic uint32_t own_pid; /* the Windows id of this process; 0 until it is known to be the silo's */
 
 /* ---- handle slots: what a hook knows about a handle of this process ---- */
 
@@ -34,12 +35,22 @@ struct slot {
 enum { SLOT_CHUNK = 4096, SLOT_CHUNKS = 4096 };
 extern struct slot *_Atomic slot_chunks[SLOT_CHUNKS];
 
+/* Handles of this process that another one has closed or made: what is known of them is forgotten. */
+extern const _Atomic uint32_t *slots_changes; /* in the shared memory */
+extern _Atomic uint32_t slots_seen;
+void slots_catch_up(void);
+void slots_watch(struct shared *memory);          /* at start */
+void slots_tell(uint32_t pid, HANDLE handle);     /* pid 0: any process may be meant */
+
 /* NULL: nothing is known of this handle */
 static inline struct slot *slot_of(HANDLE handle)
 {
     uintptr_t index = (uintptr_t)handle >> 2;
     struct slot *chunk;
 
+    if (__builtin_expect(atomic_load_explicit(slots_changes, memory_order_acquire) !=
+                             atomic_load_explicit(&slots_seen, memory_order_relaxed), 0))
+        slots_catch_up();
     if (!index || index >= (uintptr_t)SLOT_CHUNK * SLOT_CHUNKS) return NULL;
     chunk = atomic_load_explicit(&slot_chunks[index / SLOT_CHUNK], memory_order_acquire);
     return chunk ? &chunk[index % SLOT_CHUNK] : NULL;
@@ -107,6 +118,10 @@ void quiet_end(struct quiet *q);
 
 HANDLE key_target(HANDLE key);          /* the handle to use for reading through key */
 HANDLE key_target_writable(HANDLE key); /* the same for writing: copies the key up first */
+/* another process may have made or closed this handle of a process: tell it */
+void process_handle_changed(HANDLE process, HANDLE handle);
+/* does the argument of IOCTL_CONDRV_BIND_PID name a process of the silo? */
+bool console_is_ours(const void *in, ULONG size);
 void process_register_self(void);       /* note this process as the silo's; any time after Wine's start */
 
 #endif

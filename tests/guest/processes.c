@@ -5,6 +5,7 @@
  *   processes host|silo     checks
  *   processes hold          print `pid N tid M`, say ready, wait
  *   processes probe PID     print `found HOW` or `absent HOW` for each way to reach the process
+ *   processes console PID   print whether the process's console can be used
  *   processes list          print `process PID PARENT NAME` for each process of a snapshot
  *   processes child CODE    exit with CODE */
 
@@ -82,6 +83,26 @@ static HANDLE run_child(const char *arguments, DWORD *pid)
     return info.hProcess;
 }
 
+static BOOL has_handles(DWORD pid)
+{
+    static struct {
+        ULONG_PTR count, reserved;
+        struct {
+            ULONG_PTR object, pid;
+            BYTE rest[24];
+        } entries[65536];
+    } list;
+    ULONG size;
+
+    if (NtQuerySystemInformation((SYSTEM_INFORMATION_CLASS)64 /* SystemExtendedHandleInformation */, &list, sizeof(list),
+                                 &size))
+        return FALSE;
+    for (ULONG_PTR i = 0; i < list.count; i++)
+        if (list.entries[i].pid == pid)
+            return TRUE;
+    return FALSE;
+}
+
 static void check_child(void)
 {
     HANDLE child, again;
@@ -117,6 +138,7 @@ static void check_self(void)
     BOOL has_thread;
 
     CHECK("self-opens", self != NULL);
+    CHECK("self-has-handles", has_handles(GetCurrentProcessId()));
     CHECK("own-thread-opens", thread != NULL);
     take_snapshot();
     CHECK("self-in-snapshot", in_snapshot(GetCurrentProcessId()) != NULL);
@@ -162,6 +184,9 @@ static int run_probe(DWORD pid, DWORD tid)
     printf("%s open\n", OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, pid) ? "found" : "absent");
     printf("%s open-to-end\n", OpenProcess(PROCESS_TERMINATE, FALSE, pid) ? "found" : "absent");
     printf("%s native-open\n", native_open(pid, &handle) >= 0 ? "found" : "absent");
+    printf("%s handles\n", has_handles(pid) ? "found" : "absent");
+    printf("%s debug\n", DebugActiveProcess(pid) ? "found" : "absent");
+    DebugActiveProcessStop(pid);
     if (tid)
         printf("%s open-thread\n", OpenThread(THREAD_SUSPEND_RESUME, FALSE, tid) ? "found" : "absent");
     return 0;
@@ -182,6 +207,14 @@ int main(int argc, char **argv)
         hold();
         return 0;
     }
+    if (argc == 3 && !strcmp(what, "console")) {
+        FreeConsole();
+        if (AttachConsole(strtoul(argv[2], NULL, 10)))
+            printf("found console\n");
+        else
+            printf("absent console %lu\n", GetLastError());
+        return 0;
+    }
     if (!strcmp(what, "list")) {
         take_snapshot();
         for (int i = 0; i < process_count; i++)
@@ -189,5 +222,5 @@ int main(int argc, char **argv)
                    processes[i].szExeFile);
         return 0;
     }
-    usage("processes host|silo | hold | probe PID [TID] | list | child CODE");
+    usage("processes host|silo | hold | probe PID [TID] | console PID | list | child CODE");
 }

@@ -22,7 +22,18 @@ KNOWN_GAPS = {
         "v6-overlapped-address",
     }
 }
-PROGRAMS = ("objects", "pipes", "mailslots", "registry", "files", "processes", "sockets", "drivers")
+PROGRAMS = (
+    "objects",
+    "pipes",
+    "mailslots",
+    "registry",
+    "files",
+    "processes",
+    "jobs",
+    "debugging",
+    "sockets",
+    "drivers",
+)
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from helpers import Cli, TemporarySilo, tree_hash
+from helpers import Cli, TemporarySilo, pty_session, read_until, tree_hash
 
 from winesilo import Host
 from winesilo.api import PIPE
@@ -111,15 +112,33 @@ def test_files(pair: tuple[TemporarySilo, TemporarySilo], host: Host) -> None:
 def test_processes(pair: tuple[TemporarySilo, TemporarySilo], guest: Guest) -> None:
     one, other = pair
     with holding(one, guest, "processes", "hold") as lines:
-        pid = next(line for line in lines if line.startswith("pid ")).split()[1]
-        outside = ask(other, guest, "processes", "probe", pid)
-        assert outside
-        assert all(line.startswith("absent") for line in outside if not line.startswith("note")), outside
-        inside = ask(one, guest, "processes", "probe", pid)
-        assert any(line.startswith("found") for line in inside), inside
+        _, pid, _, tid = next(line for line in lines if line.startswith("pid ")).split()
+        outside = ask(other, guest, "processes", "probe", pid, tid)
+        assert len(outside) > 6
+        assert all(line.startswith("absent") for line in outside), outside
+        inside = ask(one, guest, "processes", "probe", pid, tid)
+        assert all(line.startswith("found") for line in inside), inside
         assert {process.pid for process in one.silo.ps()} >= {int(pid)}
         assert int(pid) not in {process.pid for process in other.silo.ps()}
         assert not any("processes.exe" in line for line in ask(other, guest, "processes", "list")[1:-1])
+
+
+def test_consoles(cli: Cli, pair: tuple[TemporarySilo, TemporarySilo], guest: Guest) -> None:
+    """A program may use the console of a process by its id: of its own silo's processes only."""
+    one, other = pair
+    one.silo.copy_in(guest("processes"), "C:\\")
+    session, terminal = pty_session(cli, "exec", one.name, r"C:\processes.exe", "hold")
+    try:
+        read_until(terminal, b"\n")  # it writes to its console
+        pid = next(str(process.pid) for process in one.silo.ps() if process.name == "processes.exe")
+        missing = ask(other, guest, "processes", "console", "2147483632")
+        assert missing[0].startswith("absent")
+        assert ask(other, guest, "processes", "console", pid) == missing
+        assert ask(one, guest, "processes", "console", pid) == ["found console"]
+    finally:
+        session.terminate()
+        session.wait(30)
+        os.close(terminal)
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.1", "::", "::1"])
