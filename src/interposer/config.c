@@ -45,6 +45,14 @@ static bool copy_path(struct config_path *out, struct field f)
     return true;
 }
 
+bool config_add_folder(struct config *config, const char *path, size_t n)
+{
+    if (config->folders_n == CONFIG_FOLDERS || n < 2 || path[0] != '/' || path[n - 1] == '/') return false;
+    if (!copy_text(config->folders[config->folders_n], sizeof(config->folders[0]), (struct field){ path, n })) return false;
+    config->folders_n++;
+    return true;
+}
+
 static bool copy_id(unsigned int *out, struct field f)
 {
     char text[12], *end;
@@ -68,6 +76,7 @@ static const char *take(struct config *c, struct field key, struct field value, 
         if (c->loaders == CONFIG_LOADERS) return "too many loader lines";
         return copy_text(c->loader_paths[c->loaders++], sizeof(c->loader_paths[0]), value) ? NULL : "bad loader";
     }
+    if (is(key, "folder")) return config_add_folder(c, value.s, value.n) ? NULL : "bad folder";
     if (is(key, "volatile")) {
         if (c->volatiles_n == CONFIG_PATHS) return "too many volatile lines";
         return copy_path(&c->volatiles[c->volatiles_n++], value) ? NULL : "bad volatile";

@@ -12,7 +12,7 @@
 
 #include "names.h"
 
-enum { CONFIG_LOADERS = 8, CONFIG_PATHS = 64 };
+enum { CONFIG_LOADERS = 8, CONFIG_FOLDERS = 8, CONFIG_PATHS = 64 };
 
 /* a logical registry path, "machine\software\x", lower case */
 struct config_path {
@@ -26,6 +26,8 @@ struct config {
     char shared_path[4096], trace_path[4096];
     char loader_paths[CONFIG_LOADERS][256];
     size_t loaders;
+    char folders[CONFIG_FOLDERS][512]; /* of Wine's own files, absolute */
+    size_t folders_n;
     struct config_path volatiles[CONFIG_PATHS];
     size_t volatiles_n;
     struct {
@@ -36,5 +38,8 @@ struct config {
 
 /* Parse the text of a configuration file. Returns NULL, or what is wrong (a constant text). Pure. */
 const char *config_parse(struct config *config, const char *text, size_t size);
+
+/* Take another folder of Wine's own files. False: it is no usable path, or there are too many. */
+bool config_add_folder(struct config *config, const char *path, size_t n);
 
 #endif

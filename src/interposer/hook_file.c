@@ -1,42 +1,138 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Files need no redirection of data: the silo's C: is a mount of its own. Named pipes and mailslots,
- * which live among the files, get the silo's prefix; Unix paths are refused. */
+ * Files need no redirection of data: the silo's C: is a mount of its own. Named pipes and mailslots, which
+ * live among the files, get the silo's prefix; Unix paths are refused, but for reading Wine's own files. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "detach.h"
 #include "silo.h"
 
-static void opened(HANDLE *handle, enum name_class class, NTSTATUS status)
+/* ---- opening ---- */
+
+/* Files that have been copied up, and when: handles that were opened later need no care. */
+enum { COPIED = 256 };
+static struct {
+    uint64_t inode;
+    uint32_t since;
+} copied[COPIED];
+static uint32_t copied_count = 1;
+static pthread_mutex_t copied_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static uint32_t copied_now(void)
 {
-    if (class == NAME_PIPE_ROOT && NT_SUCCESS(status)) slot_set(*handle, SLOT_PIPE_ROOT, 0, 0);
+    return __atomic_load_n(&copied_count, __ATOMIC_ACQUIRE);
+}
+
+static bool copied_before(uint64_t inode, uint32_t when)
+{
+    bool found;
+
+    pthread_mutex_lock(&copied_lock);
+    found = copied[inode % COPIED].inode == inode && (int32_t)(when - copied[inode % COPIED].since) > 0;
+    pthread_mutex_unlock(&copied_lock);
+    return found;
+}
+
+static void copied_note(uint64_t inode)
+{
+    pthread_mutex_lock(&copied_lock);
+    copied[inode % COPIED].inode = inode;
+    copied[inode % COPIED].since = copied_count;
+    __atomic_store_n(&copied_count, copied_count + 1, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&copied_lock);
+}
+
+/* The only files outside of C: that a silo's programs can read are Wine's own. The name is captured, so that it
+ * is the checked one that is used. */
+static const OBJECT_ATTRIBUTES *wine_file(struct moved *m, const OBJECT_ATTRIBUTES *attr)
+{
+    const UNICODE_STRING *name = attr->ObjectName;
+    size_t n = name->Length / sizeof(WCHAR), i;
+
+    if (attr->RootDirectory || n > sizeof(m->text) / sizeof(m->text[0])) return NULL;
+    memcpy(m->text, name->Buffer, n * sizeof(WCHAR));
+    for (i = 0; i < config.folders_n; i++) {
+        if (!is_in_unix_folder((struct span){ m->text, n }, config.folders[i])) continue;
+        m->attr = *attr;
+        m->attr.ObjectName = &m->name;
+        m->name.Buffer = m->text;
+        m->name.Length = m->name.MaximumLength = (uint16_t)(n * sizeof(WCHAR));
+        TRACE("file of Wine", "file", ((struct span){ m->text, n }));
+        return &m->attr;
+    }
+    return NULL;
+}
+
+static bool only_reads(ACCESS_MASK access)
+{
+    return !(access & ~(FILE_READ_DATA | FILE_READ_EA | FILE_EXECUTE | FILE_READ_ATTRIBUTES | READ_CONTROL |
+                        SYNCHRONIZE | GENERIC_READ | GENERIC_EXECUTE));
+}
+
+/* Whoever can read a file that others may write, and can't write it, has to see what they write (see
+ * file_for_mapping). */
+static void opened(HANDLE *handle, enum name_class class, ACCESS_MASK access, ULONG sharing, ULONG options)
+{
+    if (class == NAME_PIPE_ROOT) slot_set(*handle, SLOT_PIPE_ROOT, 0, 0);
+    else if ((sharing & FILE_SHARE_WRITE) && (access & (FILE_READ_DATA | GENERIC_READ)) && only_reads(access) &&
+             !(options & FILE_DIRECTORY_FILE))
+        slot_set(*handle, SLOT_READER, 0, copied_now());
 }
 
 NTSTATUS hook_NtCreateFile(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, IO_STATUS_BLOCK *io,
                            LARGE_INTEGER *size, ULONG attributes, ULONG sharing, ULONG disposition, ULONG options,
                            void *ea, ULONG ea_size)
 {
+    const OBJECT_ATTRIBUTES *use;
     struct moved m;
     enum name_class class;
     NTSTATUS status;
 
-    if (!(attr = move_file(&m, attr, "NtCreateFile", &class, &status))) return status;
-    status = real_NtCreateFile(handle, access, attr, io, size, attributes, sharing, disposition, options, ea, ea_size);
-    opened(handle, class, status);
+    use = move_file(&m, attr, "NtCreateFile", &class, &status);
+    if (!use && class == NAME_REFUSED && disposition == FILE_OPEN && only_reads(access)) use = wine_file(&m, attr);
+    if (!use) return status;
+    status = real_NtCreateFile(handle, access, use, io, size, attributes, sharing, disposition, options, ea, ea_size);
+    if (NT_SUCCESS(status)) opened(handle, class, access, sharing, options);
     return status;
 }
 
 NTSTATUS hook_NtOpenFile(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, IO_STATUS_BLOCK *io,
                          ULONG sharing, ULONG options)
 {
+    const OBJECT_ATTRIBUTES *use;
     struct moved m;
     enum name_class class;
     NTSTATUS status;
 
-    if (!(attr = move_file(&m, attr, "NtOpenFile", &class, &status))) return status;
-    status = real_NtOpenFile(handle, access, attr, io, sharing, options);
-    opened(handle, class, status);
+    use = move_file(&m, attr, "NtOpenFile", &class, &status);
+    if (!use && class == NAME_REFUSED && only_reads(access)) use = wine_file(&m, attr);
+    if (!use) return status;
+    status = real_NtOpenFile(handle, access, use, io, sharing, options);
+    if (NT_SUCCESS(status)) opened(handle, class, access, sharing, options);
     return status;
 }
+
+#define QUERY_CALL(name)                                                              \
+    NTSTATUS hook_##name(const OBJECT_ATTRIBUTES *attr, void *info)                   \
+    {                                                                                 \
+        const OBJECT_ATTRIBUTES *use;                                                 \
+        struct moved m;                                                               \
+        enum name_class class;                                                        \
+        NTSTATUS status;                                                              \
+        use = move_file(&m, attr, #name, &class, &status);                            \
+        if (!use && class == NAME_REFUSED) use = wine_file(&m, attr);                 \
+        return use ? real_##name(use, info) : status;                                 \
+    }
+
+QUERY_CALL(NtQueryAttributesFile)
+QUERY_CALL(NtQueryFullAttributesFile)
 
 #define FILE_CALL(name, params, args)                                        \
     NTSTATUS hook_##name params                                              \
@@ -59,8 +155,6 @@ FILE_CALL(NtCreateMailslotFile,
            ULONG quota, ULONG message_size, LARGE_INTEGER *timeout),
           (handle, access, attr, io, options, quota, message_size, timeout))
 FILE_CALL(NtDeleteFile, (const OBJECT_ATTRIBUTES *attr), (attr))
-FILE_CALL(NtQueryAttributesFile, (const OBJECT_ATTRIBUTES *attr, void *info), (attr, info))
-FILE_CALL(NtQueryFullAttributesFile, (const OBJECT_ATTRIBUTES *attr, void *info), (attr, info))
 
 /* ---- names read back ---- */
 
@@ -122,6 +216,125 @@ NTSTATUS hook_NtQueryInformationFile(HANDLE handle, IO_STATUS_BLOCK *io, void *i
     if (info_class == FileAllInformation)
         return query_file_name(handle, io, info, size, info_class, FILE_ALL_NAME_OFFSET);
     return real_NtQueryInformationFile(handle, io, info, size, info_class);
+}
+
+/* ---- what overlayfs does differently ---- */
+
+/* Copy the file of a descriptor up, as opening it for writing does. */
+static void copy_up(int fd)
+{
+    char path[32];
+    int again;
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    if ((again = open(path, O_WRONLY | O_CLOEXEC)) >= 0) close(again);
+}
+
+/* the inode of a handle's file; copies it up if it may have been opened before that happened */
+static bool prepare(HANDLE file, uint32_t when, uint64_t *inode)
+{
+    struct quiet quiet;
+    bool needed = false;
+    struct stat st;
+    int fd;
+
+    quiet_begin(&quiet);
+    if (!real_wine_server_handle_to_fd(file, FILE_READ_DATA, &fd, NULL)) {
+        if (!fstat(fd, &st) && S_ISREG(st.st_mode) && !copied_before(st.st_ino, when)) {
+            copy_up(fd);
+            copied_note(st.st_ino);
+            *inode = st.st_ino;
+            needed = true;
+        }
+        close(fd);
+    }
+    quiet_end(&quiet);
+    return needed;
+}
+
+static bool same_inode(HANDLE file, uint64_t inode)
+{
+    struct quiet quiet;
+    struct stat st = { 0 };
+    int fd;
+
+    quiet_begin(&quiet);
+    if (!real_wine_server_handle_to_fd(file, FILE_READ_DATA, &fd, NULL)) {
+        fstat(fd, &st);
+        close(fd);
+    }
+    quiet_end(&quiet);
+    return st.st_ino == inode;
+}
+
+/* A view of a file of a lower layer is a view of that layer, also after the file was copied up: writes would not
+ * show in it. Where writers are possible, the file is copied up first and the view made through a new handle. */
+HANDLE file_for_mapping(HANDLE file)
+{
+    OBJECT_BASIC_INFORMATION basic;
+    OBJECT_NAME_INFORMATION *info;
+    OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr), .Attributes = OBJ_CASE_INSENSITIVE };
+    IO_STATUS_BLOCK io;
+    struct slot *slot = slot_of(file);
+    HANDLE again;
+    uint64_t inode;
+
+    if (slot_kind(file) != SLOT_READER || !prepare(file, slot->generation, &inode)) return file;
+    if (!(info = thread_buffer(1)) || real_NtQueryObject(file, ObjectBasicInformation, &basic, sizeof(basic), NULL) ||
+        real_NtQueryObject(file, ObjectNameInformation, info, THREAD_BUFFER, NULL))
+        return file;
+    attr.ObjectName = &info->Name;
+    if (real_NtOpenFile(&again, basic.GrantedAccess, &attr, &io, FILE_SHARE_ALL, 0)) return file;
+    if (same_inode(again, inode)) return again;
+    real_NtClose(again);
+    return file;
+}
+
+/* A folder of the base that can't be renamed as it is, for want of privileges (see detach.h). */
+static bool detach(HANDLE handle)
+{
+    char link[32], path[PATH_MAX];
+    struct quiet quiet;
+    bool done = false;
+    ssize_t n;
+    int fd;
+
+    quiet_begin(&quiet);
+    if (!real_wine_server_handle_to_fd(handle, 0, &fd, NULL)) {
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        n = readlink(link, path, sizeof(path) - 1);
+        close(fd);
+        if (n > 0) {
+            path[n] = 0;
+            done = folder_detach(path);
+        }
+    }
+    quiet_end(&quiet);
+    return done;
+}
+
+NTSTATUS hook_NtSetInformationFile(HANDLE handle, IO_STATUS_BLOCK *io, void *info, ULONG size, ULONG info_class)
+{
+    const size_t head = offsetof(FILE_RENAME_INFORMATION, FileName);
+    const bool renames = info_class == FileRenameInformation || info_class == FileRenameInformationEx;
+    FILE_RENAME_INFORMATION *own;
+    struct name_edit edit;
+    struct span name;
+    NTSTATUS status;
+
+    if ((!renames && info_class != FileLinkInformation && info_class != FileLinkInformationEx) || size < head ||
+        size > THREAD_BUFFER || !(own = thread_buffer(1)))
+        return real_NtSetInformationFile(handle, io, info, size, info_class);
+    memcpy(own, info, size);
+    name = (struct span){ own->FileName, own->FileNameLength / sizeof(WCHAR) };
+    if (own->FileNameLength <= size - head && name.n && classify_file(name, &edit) == NAME_REFUSED) {
+        TRACE("NtSetInformationFile", "refused", name);
+        return STATUS_OBJECT_PATH_NOT_FOUND;
+    }
+    status = real_NtSetInformationFile(handle, io, own, size, info_class);
+    if (status == STATUS_NOT_SAME_DEVICE && renames && detach(handle))
+        status = real_NtSetInformationFile(handle, io, own, size, info_class);
+    return status;
 }
 
 /* ---- WaitNamedPipe ---- */

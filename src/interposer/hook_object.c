@@ -59,10 +59,21 @@ OBJECT_CALL(NtCreateKeyedEvent, (HANDLE *handle, ACCESS_MASK access, const OBJEC
             (handle, access, attr, flags))
 OBJECT_CALL(NtCreateIoCompletion, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG threads),
             (handle, access, attr, threads))
-OBJECT_CALL(NtCreateSection,
-            (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, const LARGE_INTEGER *size,
-             ULONG protect, ULONG flags, HANDLE file),
-            (handle, access, attr, size, protect, flags, file))
+
+NTSTATUS hook_NtCreateSection(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr,
+                              const LARGE_INTEGER *size, ULONG protect, ULONG flags, HANDLE file)
+{
+    struct moved m;
+    NTSTATUS status;
+    HANDLE use;
+
+    *handle = NULL;
+    attr = move_object(&m, attr, "NtCreateSection");
+    use = file && !(flags & SEC_IMAGE) ? file_for_mapping(file) : file;
+    status = real_NtCreateSection(handle, access, attr, size, protect, flags, use);
+    if (use != file) real_NtClose(use);
+    return status;
+}
 
 NTSTATUS hook_NtOpenSymbolicLinkObject(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr)
 {

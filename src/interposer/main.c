@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -98,6 +99,17 @@ __attribute__((constructor)) static void start(void)
     active = true;
 }
 
+/* Programs load Wine's own DLLs from the folder that holds x86_64-unix/ntdll.so; they may read it. */
+static void add_wine_folder(const char *ntdll)
+{
+    char path[PATH_MAX], *end;
+
+    if (!realpath(ntdll, path) || !(end = strrchr(path, '/'))) return;
+    *end = 0;
+    if ((end = strrchr(path, '/')) && strstr(end, "-unix")) *end = 0;
+    config_add_folder(&config, path, strlen(path));
+}
+
 /* ---- what Wine calls ---- */
 
 EXPORT void *dlopen(const char *path, int flags)
@@ -112,6 +124,7 @@ EXPORT void *dlopen(const char *path, int flags)
     name = strrchr(path, '/');
     if (strcmp(name ? name + 1 : path, "ntdll.so")) return handle;
     if ((wrong = table_install(handle, active))) fail("%s: %s", path, wrong);
+    if (active) add_wine_folder(path);
     installed = true;
     return handle;
 }

@@ -223,3 +223,31 @@ size_t strip_key(const struct silo_names *names, struct span name, size_t *keep)
     *keep = sizeof("\\REGISTRY") - 1;
     return names->hive_root_n - *keep;
 }
+
+/* is c what stands between the parts of a Unix path here? */
+static bool separates(WCHAR c)
+{
+    return c == '\\' || c == '/';
+}
+
+bool is_in_unix_folder(struct span name, const char *folder)
+{
+    size_t at = skip_globalroot(name), n, i, start;
+
+    if (!(n = skip_devices(rest(name, at)))) return false;
+    at += n;
+    while (at < name.n && name.s[at] == '\\') at++;
+    if (!(n = starts_with(rest(name, at), "unix"))) return false;
+    at += n;
+    for (i = 0; folder[i]; i++, at++)
+        if (at >= name.n || (folder[i] == '/' ? !separates(name.s[at]) : name.s[at] != (unsigned char)folder[i]))
+            return false;
+    if (at < name.n && !separates(name.s[at])) return false;
+    /* no way up */
+    for (start = at; at <= name.n; at++) {
+        if (at < name.n && !separates(name.s[at])) continue;
+        if (at - start == 2 && name.s[start] == '.' && name.s[start + 1] == '.') return false;
+        start = at + 1;
+    }
+    return true;
+}

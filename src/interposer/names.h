@@ -55,6 +55,9 @@ enum name_class classify_object(struct span name, struct name_edit *edit);
 enum name_class classify_file(struct span name, struct name_edit *edit);
 enum name_class classify_key(struct span name, struct name_edit *edit);
 
+/* Is name a Unix path (\??\unix\...) to this folder or something below it? folder: absolute, no slash at the end */
+bool is_in_unix_folder(struct span name, const char *folder);
+
 /* \winesilo\N\X -> \X. Returns how many characters to cut after *keep leading ones, 0 for none. */
 size_t strip_object(const struct silo_names *names, struct span name);
 /* \Device\NamedPipe\winesilo\N\X or \winesilo\N\X: *keep leading characters stay, the result is cut after them */

@@ -58,6 +58,7 @@ typedef struct {
 #define STATUS_OBJECT_NAME_INVALID STATUS(0xc0000033)
 #define STATUS_OBJECT_NAME_NOT_FOUND STATUS(0xc0000034)
 #define STATUS_OBJECT_PATH_NOT_FOUND STATUS(0xc000003a)
+#define STATUS_NOT_SAME_DEVICE STATUS(0xc00000d4)
 #define STATUS_PRIVILEGE_NOT_HELD STATUS(0xc0000061)
 #define STATUS_NO_MEMORY STATUS(0xc0000017)
 #define STATUS_KEY_DELETED STATUS(0xc000017c)
@@ -126,8 +127,41 @@ typedef struct {
     UNICODE_STRING Name;
 } OBJECT_NAME_INFORMATION;
 
+#define FILE_READ_DATA 0x0001u
+#define FILE_EXECUTE 0x0020u
+#define FILE_READ_EA 0x0008u
+#define FILE_READ_ATTRIBUTES 0x0080u
+#define FILE_WRITE_DATA 0x0002u
+#define FILE_APPEND_DATA 0x0004u
+#define READ_CONTROL 0x00020000u
+#define SYNCHRONIZE 0x00100000u
+#define GENERIC_READ 0x80000000u
+#define GENERIC_WRITE 0x40000000u
+#define GENERIC_EXECUTE 0x20000000u
+#define GENERIC_ALL 0x10000000u
+#define FILE_SHARE_WRITE 0x0002u
+#define FILE_SHARE_ALL 0x0007u
+#define FILE_OPEN 1u
+#define FILE_DIRECTORY_FILE 0x0001u
+#define SEC_IMAGE 0x01000000u
+
 /* FILE_INFORMATION_CLASS values used */
-enum { FileNameInformation = 9, FileAllInformation = 18 };
+enum {
+    FileNameInformation = 9,
+    FileRenameInformation = 10,
+    FileLinkInformation = 11,
+    FileAllInformation = 18,
+    FileRenameInformationEx = 65,
+    FileLinkInformationEx = 72
+};
+
+/* also FILE_LINK_INFORMATION */
+typedef struct {
+    ULONG Flags;
+    HANDLE RootDirectory;
+    ULONG FileNameLength;
+    WCHAR FileName[1];
+} FILE_RENAME_INFORMATION;
 
 typedef struct {
     ULONG FileNameLength;

@@ -20,7 +20,7 @@ extern _Atomic uint32_t own_pid; /* the Windows id of this process; 0 until it i
 
 /* ---- handle slots: what a hook knows about a handle of this process ---- */
 
-enum slot_kind { SLOT_NONE, SLOT_KEY, SLOT_SOCKET, SLOT_PIPE_ROOT, SLOT_DIRECTORY };
+enum slot_kind { SLOT_NONE, SLOT_KEY, SLOT_SOCKET, SLOT_PIPE_ROOT, SLOT_DIRECTORY, SLOT_READER };
 
 struct slot {
     _Atomic uint8_t kind;
@@ -122,6 +122,7 @@ HANDLE key_target_writable(HANDLE key); /* the same for writing: copies the key 
 void process_handle_changed(HANDLE process, HANDLE handle);
 /* does the argument of IOCTL_CONDRV_BIND_PID name a process of the silo? */
 bool console_is_ours(const void *in, ULONG size);
+HANDLE file_for_mapping(HANDLE file);   /* the handle to use for a section; to be closed if it is another one */
 void process_register_self(void);       /* note this process as the silo's; any time after Wine's start */
 
 #endif

@@ -69,6 +69,7 @@ static void test_wrong(void)
         "id\t0\n", "id\t-1\n", "id\t07\n", "id\t1000000000\n", "id\t99999999999999999999\n", "id\t7x\n", "id\n", "id\t\n",
         "address\t127.0.0\n", "address\t127.0.0.256\n", "address\tlocalhost\n", "address\t127.0.0.1 \n", "address\t\n",
         "address\t1270.1270.1270.1270\n", "twin\t::1\n", "shared\t\n", "shared\n", "trace\n", "loader\n", "loader\t\n",
+        "folder\n", "folder\trelative\n", "folder\t/\n", "folder\t/a/\n",
         "link\ta\n", "link\t\tb\n", "link\ta\t\n", "link\ta\tb\tc\n", "link\t\xc3\xa9\tb\n", "volatile\n", "volatile\t\x01\n",
         "unknown\tx\n", "ID\t7\n", " id\t7\n", "\tid\n", "winesilo-interposer\t2\n",
     };
@@ -106,6 +107,7 @@ static bool lines_accepted(const char *key, size_t count, size_t n)
     for (i = 0; i < count; i++) {
         at += (size_t)snprintf(text + at, size - at, "%s\t", key);
         memset(text + at, 'x', n);
+        text[at] = '/';
         at += n;
         text[at++] = '\n';
     }
@@ -116,6 +118,9 @@ static bool lines_accepted(const char *key, size_t count, size_t n)
 
 static void test_limits(void)
 {
+    CHECK(lines_accepted("folder", CONFIG_FOLDERS, 511));
+    CHECK(!lines_accepted("folder", CONFIG_FOLDERS + 1, 4));
+    CHECK(!lines_accepted("folder", 1, 512));
     CHECK(lines_accepted("loader", CONFIG_LOADERS - 1, 255));
     CHECK(!lines_accepted("loader", CONFIG_LOADERS, 4));
     CHECK(!lines_accepted("loader", 1, 256));

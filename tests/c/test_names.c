@@ -193,6 +193,39 @@ static void test_drives(void)
     }
 }
 
+static void test_unix_folder(void)
+{
+    static const struct {
+        const char *name;
+        bool inside;
+    } paths[] = {
+        { "\\??\\unix\\usr\\lib\\wine", true },
+        { "\\??\\unix\\usr\\lib\\wine\\", true },
+        { "\\??\\unix\\usr\\lib\\wine\\x86_64-windows\\a.dll", true },
+        { "\\??\\unix/usr/lib/wine/a.dll", true },
+        { "\\DosDevices\\Global\\UNIX\\usr\\lib\\wine\\..a\\b..", true },
+        { "\\??\\GLOBALROOT\\??\\unix\\usr\\lib\\wine\\a", true },
+        { "\\??\\unix\\usr\\lib\\wine\\..", false },
+        { "\\??\\unix\\usr\\lib\\wine\\a/../../b", false },
+        { "\\??\\unix\\usr\\lib\\wine/..\\etc", false },
+        { "\\??\\unix\\usr\\lib\\winery", false },
+        { "\\??\\unix\\usr\\lib\\Wine\\a", false },
+        { "\\??\\unix\\usr\\lib", false },
+        { "\\??\\unix", false },
+        { "\\??\\C:\\usr\\lib\\wine\\a", false },
+        { "\\usr\\lib\\wine\\a", false },
+        { "", false },
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        struct span name = wide(paths[i].name);
+
+        CHECK_ROW(paths[i].name, is_in_unix_folder(name, "/usr/lib/wine") == paths[i].inside);
+        free_span(name);
+    }
+}
+
 static void test_compare(void)
 {
     struct span name = wide("Global\\x");
@@ -214,6 +247,7 @@ int main(void)
     test_classes();
     test_strip();
     test_drives();
+    test_unix_folder();
     test_compare();
     return failed != 0;
 }

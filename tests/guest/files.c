@@ -199,11 +199,42 @@ static void check_outside(BOOL silo)
     }
 }
 
+/* Programs find Wine's own DLLs through a variable; they can be read, and in a silo nothing beside them. */
+static void check_wine_folder(BOOL silo)
+{
+    WCHAR folder[MAX_PATH], path[MAX_PATH * 2];
+    NTSTATUS status;
+    HANDLE file;
+
+    if (!CHECK("wine-folder", GetEnvironmentVariableW(L"WINEDLLDIR0", folder, MAX_PATH)))
+        return;
+    swprintf(path, ARRAYSIZE(path), L"%ls\\x86_64-windows\\kernel32.dll", folder);
+    CHECK_STATUS("wine-dll", nt_open(path, FILE_READ_DATA, &file), 0);
+    CloseHandle(file);
+    CHECK("wine-dll-attributes", begins_with(path, L"\\??\\")
+                                     && (path[1] = '\\', GetFileAttributesW(path)) != INVALID_FILE_ATTRIBUTES);
+    path[1] = '?';
+    CHECK_STATUS("wine-folder-list", nt_open(folder, FILE_LIST_DIRECTORY, &file), 0);
+    CloseHandle(file);
+    if (!silo)
+        return;
+    CHECK_STATUS("wine-dll-write", nt_open(path, FILE_WRITE_DATA, &file), 0xc000003a);
+    CHECK_STATUS("wine-dll-delete", nt_open(path, DELETE, &file), 0xc000003a);
+    CHECK_STATUS("wine-dll-all", nt_open(path, MAXIMUM_ALLOWED, &file), 0xc000003a);
+    swprintf(path, ARRAYSIZE(path), L"%ls\\x86_64-windows\\..\\..\\..\\..\\..\\..\\etc\\passwd", folder);
+    status = nt_open(path, FILE_READ_DATA, &file);
+    check(status < 0, "wine-folder-up", "%ls gave %08lx", path, (ULONG)status);
+    swprintf(path, ARRAYSIZE(path), L"%ls/../../../../etc/passwd", folder);
+    status = nt_open(path, FILE_READ_DATA, &file);
+    check(status < 0, "wine-folder-up-slash", "%ls gave %08lx", path, (ULONG)status);
+}
+
 static int run_checks(BOOL silo)
 {
     check_basics();
     check_windows_folder();
     check_outside(silo);
+    check_wine_folder(silo);
     if (silo)
         check_base_file();
     return finish();

@@ -28,6 +28,8 @@ PROGRAMS = (
     "mailslots",
     "registry",
     "files",
+    "filenames",
+    "sharing",
     "processes",
     "jobs",
     "debugging",

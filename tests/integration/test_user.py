@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,25 @@ def test_whole_life(user_cli: Cli) -> None:
     user_cli.ok("clone", "one", "three")
     user_cli.ok("rm", "-f", "one", "two", "three")
     assert {row["name"] for row in user_cli("ls", "--json").json()}.isdisjoint({"one", "two", "three"})
+
+
+@pytest.mark.parametrize(("program", "gaps"), [("filenames", {"link-same-file"}), ("sharing", set())])
+def test_files(user_cli: Cli, guest: Callable[[str], Path], program: str, gaps: set[str]) -> None:
+    """Without privileges overlayfs can't rename folders of the base, which programs must not notice, and it
+    forgets which of the base's files a copy is of, which they can (docs/design/files.md)."""
+    user_cli.ok("host", "init", timeout=280)
+    user_cli.ok("create", "files")
+    try:
+        user_cli.ok("start", "files")
+        readable = Path(user_cli.environment["HOME"]) / f"{program}.exe"
+        shutil.copyfile(guest(program), readable)
+        user_cli.ok("cp", str(readable), "files:C:\\")
+        output = user_cli("exec", "files", "--", rf"C:\{program}.exe", "silo").out
+        failed = [line for line in output.splitlines() if line.startswith("not ok ")]
+        assert {line.removeprefix("not ok ").split(":")[0] for line in failed} == gaps, failed
+        assert "done " in output
+    finally:
+        user_cli.ok("rm", "-f", "files")
 
 
 def test_no_namespaces_is_a_clear_error(user_cli: Cli, scratch: Path) -> None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "interposer"
 UNIT = ROOT / "tests" / "c"
 FUZZ = ROOT / "tests" / "fuzz"
-PURE = [SOURCE / f"{name}.c" for name in ("names", "config", "addresses", "environment")]
+PURE = [SOURCE / f"{name}.c" for name in ("names", "config", "addresses", "detach", "environment")]
 #: What a hook needs besides, where a test has the rest of Wine pretended: test_hook_X is of hook_X.c.
 HOOKS = [SOURCE / "silo.c"]
 FLAGS = [

@@ -93,6 +93,15 @@ def parse_version(text: str) -> tuple[int, int] | None:
     return (int(match.group(1)), int(match.group(2))) if match else None
 
 
+def dll_folders() -> list[Path]:
+    """Where Wine looks for its own DLLs besides its installation (``WINEDLLPATH``)."""
+    return [
+        Path(os.path.normpath(folder))
+        for folder in os.environ.get("WINEDLLPATH", "").split(":")
+        if folder.startswith("/") and Path(folder).is_dir()
+    ]
+
+
 def environment(prefix: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a Wine process of the host or of a silo.
 
@@ -110,8 +119,8 @@ def environment(prefix: Path, extra: Mapping[str, str] | None = None) -> dict[st
     env["WINEPREFIX"] = str(prefix)
     env["WINEDEBUG"] = os.environ.get("WINEDEBUG", "-all")
     env["WINEARCH"] = "win64"
-    # no offers to install Mono or Gecko, no entries in the desktop's menus
-    env["WINEDLLOVERRIDES"] = "mscoree,mshtml=;winemenubuilder.exe=d"
+    # no offers to install Mono or Gecko (which appwiz.cpl makes), no entries in the desktop's menus
+    env["WINEDLLOVERRIDES"] = "appwiz.cpl=;winemenubuilder.exe=d"
     env.update(extra or {})
     return env
 

@@ -69,6 +69,7 @@ class Config:
         address: its IPv4 address.
         shared: path of shared.mem.
         loaders: the only Unix programs a silo's process may exec.
+        folders: of Wine's own files, which its programs may read (as the one that Wine was loaded from).
         links: symbolic links of the base's registry (lower-case logical paths).
         volatile: registry keys whose private copies must not be saved (lower-case logical paths).
         trace: write one line per redirected call to this file.
@@ -80,6 +81,7 @@ class Config:
     loaders: Sequence[Path]
     links: Sequence[tuple[str, str]] = ()
     volatile: Sequence[str] = ()
+    folders: Sequence[Path] = ()
     trace: Path | None = None
 
     def render(self) -> str:
@@ -95,6 +97,7 @@ class Config:
             ("twin", twin_address(self.address)),
             ("shared", str(self.shared)),
             *(("loader", str(path)) for path in self.loaders),
+            *(("folder", str(path)) for path in self.folders),
             *(("link", source, target) for source, target in self.links),
             *(("volatile", path) for path in self.volatile),
         ]

@@ -27,6 +27,7 @@ from winesilo.host.process import Process
 from winesilo.host.runtime import HostRuntime, SiloProcess
 from winesilo.host.template import volatile_keys
 from winesilo.host.watcher import READABLE, Watcher
+from winesilo.host.wine import dll_folders
 from winesilo.interposer.config import Config, SharedMemory
 from winesilo.services.control import ServiceControl
 from winesilo.vm import processes
@@ -169,6 +170,7 @@ class Instance:
             address=self.record.address,
             shared=self._directory / "shared.mem",
             loaders=self._runtime.wine.executables(),
+            folders=dll_folders(),
             links=self._runtime.info.links,
             volatile=volatile_keys(self._runtime.info.links),
             trace=trace,
