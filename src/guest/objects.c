@@ -11,12 +11,26 @@
 
 static const char *const directories[] = {
     "",
+    /* those that the host has too: what a silo makes there */
+#define NAME(class, path, reason) class(path)
+#define NOTE(class, path, reason)
+#define PRIVATE(path)
+#define SHARED(path)
+#define MERGED(path) path,
+#include "../interposer/names.def"
+#undef NAME
+#undef NOTE
+#undef PRIVATE
+#undef SHARED
+#undef MERGED
     "\\BaseNamedObjects",
     "\\RPC Control",
     "\\Sessions",
     "\\Sessions\\BNOLINKS",
     "\\Sessions\\0",
+    "\\Sessions\\0\\DosDevices",
     "\\Sessions\\1",
+    "\\Sessions\\1\\DosDevices",
     "\\Sessions\\1\\BaseNamedObjects",
 };
 
@@ -44,6 +58,8 @@ struct silo {
     DWORD count; /* of handles in use; the event is the last */
     HANDLE handles[ARRAYSIZE(directories) + ARRAYSIZE(links) + 1];
 };
+
+enum { MAX_DEPTH = 64 }; /* of directories in directories */
 
 static struct silo *silos;
 static HANDLE root_directory; /* \winesilo, kept for the agent's life */
@@ -128,11 +144,73 @@ static NTSTATUS silo_fill(struct silo *silo)
     return status;
 }
 
+static void release_permanent(HANDLE directory, unsigned depth);
+
 static void silo_free(struct silo *silo)
 {
+    if (silo->count)
+        release_permanent(silo->handles[0], MAX_DEPTH);
     while (silo->count)
         NtClose(silo->handles[--silo->count]);
     mem_free(silo);
+}
+
+/* ---- what programs left: permanent objects, which live on without a handle ---- */
+
+static const struct {
+    const WCHAR *name;
+    NTSTATUS (NTAPI *open)(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *);
+} types[] = {
+    {L"Directory", NtOpenDirectoryObject}, {L"SymbolicLink", NtOpenSymbolicLinkObject},
+    {L"Event", NtOpenEvent},               {L"Mutant", NtOpenMutant},
+    {L"Semaphore", NtOpenSemaphore},       {L"Section", NtOpenSection},
+    {L"Timer", NtOpenTimer},               {L"Job", NtOpenJobObject},
+    {L"IoCompletion", NtOpenIoCompletion}, {L"KeyedEvent", NtOpenKeyedEvent},
+};
+
+struct entry {
+    UNICODE_STRING name, type;
+    WCHAR text[2048];
+};
+
+static BOOL next_entry(HANDLE directory, ULONG index, struct entry *entry)
+{
+    ULONG size;
+
+    return NtQueryDirectoryObject(directory, entry, sizeof(*entry), TRUE, FALSE, &index, &size) == ST_SUCCESS;
+}
+
+static void release_permanent(HANDLE directory, unsigned depth);
+
+static void release_entry(HANDLE directory, struct entry *entry, unsigned depth)
+{
+    OBJECT_ATTRIBUTES attr;
+    HANDLE handle;
+    unsigned i;
+
+    InitializeObjectAttributes(&attr, &entry->name, 0, directory, NULL);
+    for (i = 0; i < ARRAYSIZE(types) && lstrcmpW(types[i].name, entry->type.Buffer); i++)
+        ;
+    if (i == ARRAYSIZE(types) || types[i].open(&handle, DELETE | (i ? 0 : DIRECTORY_QUERY), &attr) < 0)
+        return;
+    if (!i && depth)
+        release_permanent(handle, depth - 1);
+    NtMakeTemporaryObject(handle);
+    NtClose(handle);
+}
+
+/* An entry that is gone afterwards makes the next one take its place. */
+static void release_permanent(HANDLE directory, unsigned depth)
+{
+    struct entry *entry = mem_alloc(2 * sizeof(*entry)), *after = entry + 1;
+    ULONG index = 0;
+
+    while (entry && next_entry(directory, index, entry)) {
+        release_entry(directory, entry, depth);
+        if (next_entry(directory, index, after) && !lstrcmpW(after->name.Buffer, entry->name.Buffer))
+            index++;
+    }
+    mem_free(entry);
 }
 
 /* Take a silo out of the list; NULL if it is not open.  The caller holds the lock. */

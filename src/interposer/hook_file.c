@@ -50,8 +50,8 @@ static void copied_note(uint64_t inode)
 }
 
 /* The only files outside of C: that a silo's programs can read are Wine's own. The name is captured, so that it
- * is the checked one that is used. */
-static const OBJECT_ATTRIBUTES *wine_file(struct moved *m, const OBJECT_ATTRIBUTES *attr)
+ * is the checked one that is used. *status stays as it is if it is none of them. */
+static const OBJECT_ATTRIBUTES *wine_file(struct moved *m, const OBJECT_ATTRIBUTES *attr, NTSTATUS *status)
 {
     const UNICODE_STRING *name = attr->ObjectName;
     size_t n = name->Length / sizeof(WCHAR), i;
@@ -65,6 +65,7 @@ static const OBJECT_ATTRIBUTES *wine_file(struct moved *m, const OBJECT_ATTRIBUT
         m->name.Buffer = m->text;
         m->name.Length = m->name.MaximumLength = (uint16_t)(n * sizeof(WCHAR));
         TRACE("file of Wine", "file", ((struct span){ m->text, n }));
+        *status = STATUS_SUCCESS;
         return &m->attr;
     }
     return NULL;
@@ -96,9 +97,12 @@ NTSTATUS hook_NtCreateFile(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTR
     NTSTATUS status;
 
     use = move_file(&m, attr, "NtCreateFile", &class, &status);
-    if (!use && class == NAME_REFUSED && disposition == FILE_OPEN && only_reads(access)) use = wine_file(&m, attr);
-    if (!use) return status;
+    if (class == NAME_REFUSED && disposition == FILE_OPEN && only_reads(access)) use = wine_file(&m, attr, &status);
+    if (status) return status;
     status = real_NtCreateFile(handle, access, use, io, size, attributes, sharing, disposition, options, ea, ea_size);
+    if (try_host(&m, status))
+        status = real_NtCreateFile(handle, access, m.host, io, size, attributes, sharing, disposition, options, ea,
+                                   ea_size);
     if (NT_SUCCESS(status)) opened(handle, class, access, sharing, options);
     return status;
 }
@@ -112,27 +116,42 @@ NTSTATUS hook_NtOpenFile(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIB
     NTSTATUS status;
 
     use = move_file(&m, attr, "NtOpenFile", &class, &status);
-    if (!use && class == NAME_REFUSED && only_reads(access)) use = wine_file(&m, attr);
-    if (!use) return status;
+    if (class == NAME_REFUSED && only_reads(access)) use = wine_file(&m, attr, &status);
+    if (status) return status;
     status = real_NtOpenFile(handle, access, use, io, sharing, options);
+    if (try_host(&m, status)) status = real_NtOpenFile(handle, access, m.host, io, sharing, options);
     if (NT_SUCCESS(status)) opened(handle, class, access, sharing, options);
     return status;
 }
 
-#define QUERY_CALL(name)                                                              \
-    NTSTATUS hook_##name(const OBJECT_ATTRIBUTES *attr, void *info)                   \
-    {                                                                                 \
-        const OBJECT_ATTRIBUTES *use;                                                 \
-        struct moved m;                                                               \
-        enum name_class class;                                                        \
-        NTSTATUS status;                                                              \
-        use = move_file(&m, attr, #name, &class, &status);                            \
-        if (!use && class == NAME_REFUSED) use = wine_file(&m, attr);                 \
-        return use ? real_##name(use, info) : status;                                 \
+/* The root of C: is a mount point to Linux, and so a reparse point to Wine where it is asked by name. */
+static bool is_root_of_drive(const OBJECT_ATTRIBUTES *attr)
+{
+    const UNICODE_STRING *us = attr->ObjectName;
+
+    return !attr->RootDirectory && is_drive_root((struct span){ us->Buffer, us->Length / sizeof(WCHAR) });
+}
+
+#define QUERY_CALL(name, type)                                                             \
+    NTSTATUS hook_##name(const OBJECT_ATTRIBUTES *attr, void *info)                        \
+    {                                                                                      \
+        const OBJECT_ATTRIBUTES *use;                                                      \
+        struct moved m;                                                                    \
+        enum name_class class;                                                             \
+        NTSTATUS status;                                                                   \
+        use = move_file(&m, attr, #name, &class, &status);                                 \
+        if (class == NAME_REFUSED) use = wine_file(&m, attr, &status);                     \
+        if (status) return status;                                                         \
+        status = real_##name(use, info);                                                   \
+        if (try_host(&m, status)) status = real_##name(m.host, info);                      \
+        if (!status && (((type *)info)->FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) &&  \
+            is_root_of_drive(attr))                                                        \
+            ((type *)info)->FileAttributes &= ~FILE_ATTRIBUTE_REPARSE_POINT;               \
+        return status;                                                                     \
     }
 
-QUERY_CALL(NtQueryAttributesFile)
-QUERY_CALL(NtQueryFullAttributesFile)
+QUERY_CALL(NtQueryAttributesFile, FILE_BASIC_INFORMATION)
+QUERY_CALL(NtQueryFullAttributesFile, FILE_NETWORK_OPEN_INFORMATION)
 
 #define FILE_CALL(name, params, args)                                        \
     NTSTATUS hook_##name params                                              \
@@ -140,7 +159,11 @@ QUERY_CALL(NtQueryFullAttributesFile)
         struct moved m;                                                      \
         enum name_class class;                                               \
         NTSTATUS status;                                                     \
-        if (!(attr = move_file(&m, attr, #name, &class, &status))) return status; \
+        attr = move_file(&m, attr, #name, &class, &status);                  \
+        if (status) return status;                                           \
+        status = real_##name args;                                           \
+        if (!try_host(&m, status)) return status;                            \
+        attr = m.host;                                                       \
         return real_##name args;                                             \
     }
 
@@ -188,23 +211,24 @@ static NTSTATUS query_file_name(HANDLE handle, IO_STATUS_BLOCK *io, void *info, 
     const size_t head = offset + sizeof(ULONG);
     NTSTATUS status = real_NtQueryInformationFile(handle, io, info, size, info_class);
     FILE_NAME_INFORMATION *name_info;
-    uint8_t *own;
-    size_t cut, keep, total, n;
+    uint8_t *own, *whole;
+    size_t total, n;
+    struct shown shown;
     struct span name;
     IO_STATUS_BLOCK own_io;
 
     if ((status && status != STATUS_BUFFER_OVERFLOW) || size < head) return status;
     if (!may_be_silo_pipe((FILE_NAME_INFORMATION *)((uint8_t *)info + offset), size - head)) return status;
-    if (!is_silo_pipe(handle) || !(own = thread_buffer(0))) return status;
+    if (!is_silo_pipe(handle) || !(own = thread_buffer(0)) || !(whole = thread_buffer(1))) return status;
     if (real_NtQueryInformationFile(handle, &own_io, own, THREAD_BUFFER, info_class)) return status;
     name_info = (FILE_NAME_INFORMATION *)(own + offset);
     name = (struct span){ name_info->FileName, name_info->FileNameLength / sizeof(WCHAR) };
-    if (!(cut = strip_pipe(&names, name, &keep))) return status;
-    n = name.n - cut;
-    memmove(name_info->FileName + keep, name_info->FileName + keep + cut, (n - keep) * sizeof(WCHAR));
-    name_info->FileNameLength = (ULONG)(n * sizeof(WCHAR));
+    if (!show_pipe(name, &shown)) return status;
+    memcpy(whole, own, head);
+    n = (size_t)(put_name((WCHAR *)(whole + head), &shown) - (WCHAR *)(whole + head));
+    ((FILE_NAME_INFORMATION *)(whole + offset))->FileNameLength = (ULONG)(n * sizeof(WCHAR));
     total = head + n * sizeof(WCHAR);
-    memcpy(info, own, total < size ? total : size);
+    memcpy(info, whole, total < size ? total : size);
     io->Status = total <= size ? STATUS_SUCCESS : STATUS_BUFFER_OVERFLOW;
     io->Information = total < size ? total : size;
     return io->Status;
@@ -354,17 +378,17 @@ NTSTATUS hook_NtFsControlFile(HANDLE handle, HANDLE event, PIO_APC_ROUTINE apc, 
 {
     const struct pipe_wait *wait = in;
     struct pipe_wait *own;
-    size_t prefix = names.pipe_prefix_n * sizeof(WCHAR), head = offsetof(struct pipe_wait, name);
+    const size_t head = offsetof(struct pipe_wait, name);
+    struct span name;
     ULONG bytes;
 
-    if (code != FSCTL_PIPE_WAIT || !in || in_size < head || (bytes = wait->name_bytes) > in_size - head ||
-        prefix + bytes > 0xfffe || !(own = thread_buffer(1)))
+    if (code != FSCTL_PIPE_WAIT || !in || in_size < sizeof(*wait) || (bytes = wait->name_bytes) > in_size - head ||
+        bytes >= THREAD_BUFFER / 2 || !(own = thread_buffer(1)))
         return real_NtFsControlFile(handle, event, apc, apc_context, io, code, in, in_size, out, out_size);
     memcpy(own, in, head);
-    memcpy(own->name, names.pipe_prefix, prefix);
-    memcpy((char *)own->name + prefix, wait->name, bytes);
-    own->name_bytes = (ULONG)(prefix + bytes);
-    TRACE("NtFsControlFile", "pipe", ((struct span){ wait->name, bytes / sizeof(WCHAR) }));
-    return real_NtFsControlFile(handle, event, apc, apc_context, io, code, own, (ULONG)(head + prefix + bytes), out,
+    name = (struct span){ wait->name, bytes / sizeof(WCHAR) };
+    own->name_bytes = (ULONG)(move_pipe_name(own->name, name) * sizeof(WCHAR));
+    TRACE("NtFsControlFile", "pipe", name);
+    return real_NtFsControlFile(handle, event, apc, apc_context, io, code, own, (ULONG)(head + own->name_bytes), out,
                                 out_size);
 }

@@ -9,33 +9,24 @@
 
 /* A call whose OBJECT_ATTRIBUTES is all there is to change. Like the real ones it clears the handle first: what
  * attr points to may not be readable. */
-#define OBJECT_CALL(name, params, args)      \
-    NTSTATUS hook_##name params              \
-    {                                        \
-        struct moved m;                      \
-        *handle = NULL;                      \
-        attr = move_object(&m, attr, #name); \
-        return real_##name args;         \
+#define OBJECT_CALL(name, purpose, params, args)      \
+    NTSTATUS hook_##name params                       \
+    {                                                 \
+        struct moved m;                               \
+        NTSTATUS status;                              \
+        *handle = NULL;                               \
+        attr = move_object(&m, attr, #name, purpose); \
+        status = real_##name args;                    \
+        if (!try_host(&m, status)) return status;     \
+        attr = m.host;                                \
+        return real_##name args;                      \
     }
 
-#define OPEN_CALL(name) \
-    OBJECT_CALL(name, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr), (handle, access, attr))
+#define OPEN_CALL(name)                                                                       \
+    OBJECT_CALL(name, TO_OPEN, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr), \
+                (handle, access, attr))
+#define CREATE_CALL(name, params, args) OBJECT_CALL(name, TO_CREATE, params, args)
 
-/* names relative to a directory object are as private as it is */
-#define DIRECTORY_CALL(name)                                                                           \
-    NTSTATUS hook_##name(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr)            \
-    {                                                                                                  \
-        struct moved m;                                                                                \
-        const OBJECT_ATTRIBUTES *use = (*handle = NULL, move_object(&m, attr, #name));                 \
-        bool inherits = use == attr && attr && attr->RootDirectory;                                    \
-        NTSTATUS status = real_##name(handle, access, use);                                            \
-        if (NT_SUCCESS(status) && !inherits)                                                           \
-            slot_set(*handle, SLOT_DIRECTORY, use == attr ? DIRECTORY_OF_HOST : DIRECTORY_OF_SILO, 0); \
-        return status;                                                                                 \
-    }
-
-DIRECTORY_CALL(NtCreateDirectoryObject)
-DIRECTORY_CALL(NtOpenDirectoryObject)
 OPEN_CALL(NtOpenEvent)
 OPEN_CALL(NtOpenMutant)
 OPEN_CALL(NtOpenSemaphore)
@@ -43,21 +34,23 @@ OPEN_CALL(NtOpenTimer)
 OPEN_CALL(NtOpenKeyedEvent)
 OPEN_CALL(NtOpenIoCompletion)
 OPEN_CALL(NtOpenJobObject)
-OPEN_CALL(NtCreateJobObject)
+OPEN_CALL(NtOpenSymbolicLinkObject)
+CREATE_CALL(NtCreateJobObject, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr),
+            (handle, access, attr))
 OPEN_CALL(NtOpenSection)
-OBJECT_CALL(NtCreateEvent,
+CREATE_CALL(NtCreateEvent,
             (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG type, BOOLEAN state),
             (handle, access, attr, type, state))
-OBJECT_CALL(NtCreateMutant, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, BOOLEAN owned),
+CREATE_CALL(NtCreateMutant, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, BOOLEAN owned),
             (handle, access, attr, owned))
-OBJECT_CALL(NtCreateSemaphore,
+CREATE_CALL(NtCreateSemaphore,
             (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, int32_t initial, int32_t max),
             (handle, access, attr, initial, max))
-OBJECT_CALL(NtCreateTimer, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG type),
+CREATE_CALL(NtCreateTimer, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG type),
             (handle, access, attr, type))
-OBJECT_CALL(NtCreateKeyedEvent, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG flags),
+CREATE_CALL(NtCreateKeyedEvent, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG flags),
             (handle, access, attr, flags))
-OBJECT_CALL(NtCreateIoCompletion, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG threads),
+CREATE_CALL(NtCreateIoCompletion, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG threads),
             (handle, access, attr, threads))
 
 NTSTATUS hook_NtCreateSection(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr,
@@ -68,50 +61,18 @@ NTSTATUS hook_NtCreateSection(HANDLE *handle, ACCESS_MASK access, const OBJECT_A
     HANDLE use;
 
     *handle = NULL;
-    attr = move_object(&m, attr, "NtCreateSection");
+    attr = move_object(&m, attr, "NtCreateSection", TO_CREATE);
     use = file && !(flags & SEC_IMAGE) ? file_for_mapping(file) : file;
     status = real_NtCreateSection(handle, access, attr, size, protect, flags, use);
     if (use != file) real_NtClose(use);
     return status;
 }
 
-NTSTATUS hook_NtOpenSymbolicLinkObject(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr)
-{
-    struct moved m;
+CREATE_CALL(NtCreateDebugObject, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG flags),
+            (handle, access, attr, flags))
+CREATE_CALL(NtAllocateReserveObject, (HANDLE *handle, const OBJECT_ATTRIBUTES *attr, ULONG type), (handle, attr, type))
 
-    *handle = NULL;
-    if (object_is_refused(attr, "NtOpenSymbolicLinkObject")) return STATUS_OBJECT_NAME_NOT_FOUND;
-    return real_NtOpenSymbolicLinkObject(handle, access, move_object(&m, attr, "NtOpenSymbolicLinkObject"));
-}
-
-/* OBJECT_DIRECTORY_INFORMATION; an entry with an empty name ends the list */
-struct directory_entry {
-    UNICODE_STRING name, type;
-};
-
-/* Take the host's other drives out of a list. Returns how many entries are left. */
-static size_t filter_drives(struct directory_entry *entries)
-{
-    size_t i, kept = 0;
-
-    for (i = 0; entries[i].name.Buffer; i++)
-        if (!is_foreign_drive((struct span){ entries[i].name.Buffer, entries[i].name.Length / sizeof(WCHAR) }))
-            entries[kept++] = entries[i];
-    entries[kept] = entries[i];
-    return kept;
-}
-
-NTSTATUS hook_NtQueryDirectoryObject(HANDLE handle, void *buffer, ULONG size, BOOLEAN single, BOOLEAN restart,
-                                     ULONG *context, ULONG *needed)
-{
-    NTSTATUS status;
-
-    do {
-        status = real_NtQueryDirectoryObject(handle, buffer, size, single, restart, context, needed);
-        restart = 0;
-    } while (NT_SUCCESS(status) && status != STATUS_NO_MORE_ENTRIES && !filter_drives(buffer));
-    return status;
-}
+/* ---- links ---- */
 
 /* the target is resolved by the wineserver later, so it must name what the silo means */
 NTSTATUS hook_NtCreateSymbolicLinkObject(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr,
@@ -120,33 +81,25 @@ NTSTATUS hook_NtCreateSymbolicLinkObject(HANDLE *handle, ACCESS_MASK access, con
     struct moved m, mt;
 
     *handle = NULL;
-    if (object_is_device(attr, "NtCreateSymbolicLinkObject")) return STATUS_ACCESS_DENIED;
-    attr = move_object(&m, attr, "NtCreateSymbolicLinkObject");
-    if (target) target = move_target(&mt, target, "NtCreateSymbolicLinkObject");
+    if (target && !(target = move_target(&mt, target, "NtCreateSymbolicLinkObject"))) return STATUS_ACCESS_DENIED;
+    attr = move_object(&m, attr, "NtCreateSymbolicLinkObject", TO_CREATE);
     return real_NtCreateSymbolicLinkObject(handle, access, attr, target);
 }
 
 NTSTATUS hook_NtQuerySymbolicLinkObject(HANDLE handle, UNICODE_STRING *target, ULONG *needed)
 {
     UNICODE_STRING own = { 0, 0xfffe, NULL };
-    struct span name;
-    size_t cut;
-    NTSTATUS status;
-    ULONG size;
+    struct shown shown;
+    size_t n;
 
-    if (!target || !(own.Buffer = thread_buffer(0))) return real_NtQuerySymbolicLinkObject(handle, target, needed);
-    status = real_NtQuerySymbolicLinkObject(handle, &own, NULL);
-    name.s = own.Buffer;
-    name.n = own.Length / sizeof(WCHAR);
-    if (status || !(cut = strip_object(&names, name))) return real_NtQuerySymbolicLinkObject(handle, target, needed);
-    name.s += cut;
-    name.n -= cut;
-    size = (ULONG)((name.n + 1) * sizeof(WCHAR));
-    if (needed) *needed = size;
-    if (target->MaximumLength < size) return STATUS_BUFFER_TOO_SMALL;
-    memcpy(target->Buffer, name.s, name.n * sizeof(WCHAR));
-    target->Buffer[name.n] = 0;
-    target->Length = (uint16_t)(name.n * sizeof(WCHAR));
+    if (!target || !(own.Buffer = thread_buffer(0)) || real_NtQuerySymbolicLinkObject(handle, &own, NULL) ||
+        !show_name((struct span){ own.Buffer, own.Length / sizeof(WCHAR) }, &shown))
+        return real_NtQuerySymbolicLinkObject(handle, target, needed);
+    n = (shown.part[0].n + shown.part[1].n) * sizeof(WCHAR);
+    if (needed) *needed = (ULONG)(n + sizeof(WCHAR));
+    if (target->MaximumLength < n + sizeof(WCHAR)) return STATUS_BUFFER_TOO_SMALL;
+    *put_name(target->Buffer, &shown) = 0;
+    target->Length = (uint16_t)n;
     return STATUS_SUCCESS;
 }
 
@@ -210,46 +163,31 @@ NTSTATUS hook_NtDuplicateObject(HANDLE source_process, HANDLE source, HANDLE tar
     return status;
 }
 
-/* The silo's name of what the host calls name: cut away what was put in. */
-static size_t strip_any(struct span name, size_t *keep)
-{
-    size_t cut;
-
-    *keep = 0;
-    if ((cut = strip_object(&names, name))) return cut;
-    if ((cut = strip_key(&names, name, keep))) return cut;
-    return strip_pipe(&names, name, keep);
-}
-
 static NTSTATUS query_name(HANDLE handle, void *info, ULONG size, ULONG *used)
 {
     OBJECT_NAME_INFORMATION *own = thread_buffer(0), *out = info;
-    size_t cut, keep, n;
-    struct span name;
+    struct shown shown;
     ULONG need;
+    size_t n;
 
-    if (!own || real_NtQueryObject(handle, ObjectNameInformation, own, THREAD_BUFFER, NULL) || !own->Name.Length)
+    if (!own || real_NtQueryObject(handle, ObjectNameInformation, own, THREAD_BUFFER, NULL) ||
+        !show_name((struct span){ own->Name.Buffer, own->Name.Length / sizeof(WCHAR) }, &shown))
         return real_NtQueryObject(handle, ObjectNameInformation, info, size, used);
-    name.s = own->Name.Buffer;
-    name.n = own->Name.Length / sizeof(WCHAR);
-    if (!(cut = strip_any(name, &keep))) return real_NtQueryObject(handle, ObjectNameInformation, info, size, used);
-    n = name.n - cut;
-    need = (ULONG)(sizeof(*out) + (n + 1) * sizeof(WCHAR));
+    n = (shown.part[0].n + shown.part[1].n) * sizeof(WCHAR);
+    need = (ULONG)(sizeof(*out) + n + sizeof(WCHAR));
     if (used) *used = need;
     if (size < need) return STATUS_INFO_LENGTH_MISMATCH;
     out->Name.Buffer = (WCHAR *)(out + 1);
-    out->Name.Length = (uint16_t)(n * sizeof(WCHAR));
+    out->Name.Length = (uint16_t)n;
     out->Name.MaximumLength = (uint16_t)(out->Name.Length + sizeof(WCHAR));
-    memcpy(out->Name.Buffer, name.s, keep * sizeof(WCHAR));
-    memcpy(out->Name.Buffer + keep, name.s + keep + cut, (n - keep) * sizeof(WCHAR));
-    out->Name.Buffer[n] = 0;
+    *put_name(out->Name.Buffer, &shown) = 0;
     return STATUS_SUCCESS;
 }
 
 NTSTATUS hook_NtQueryObject(HANDLE handle, ULONG info_class, void *info, ULONG size, ULONG *used)
 {
-    if (slot_kind(handle) == SLOT_KEY) handle = key_target(handle);
-    if (info_class == ObjectNameInformation) return query_name(handle, info, size, used);
+    if (info_class == ObjectNameInformation)
+        return query_name(slot_kind(handle) == SLOT_KEY ? key_target(handle) : handle, info, size, used);
     return real_NtQueryObject(handle, info_class, info, size, used);
 }
 

@@ -279,6 +279,30 @@ NTSTATUS hook_NtOpenKeyEx(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUT
     return open_key(key, access, attr, options, "NtOpenKeyEx");
 }
 
+/* Wine 8 has no transactions; later ones open the key as if there were none, but by a call that no hook sees. */
+static NTSTATUS open_transacted(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG options,
+                                const char *call)
+{
+    const OBJECT_ATTRIBUTES none = { .Length = 0 };
+    HANDLE handle;
+    NTSTATUS status = real_NtOpenKeyTransactedEx(&handle, 0, &none, 0, NULL);
+
+    return status == STATUS_NOT_IMPLEMENTED ? status : open_key(key, access, attr, options, call);
+}
+
+NTSTATUS hook_NtOpenKeyTransacted(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, HANDLE transaction)
+{
+    (void)transaction;
+    return open_transacted(key, access, attr, 0, "NtOpenKeyTransacted");
+}
+
+NTSTATUS hook_NtOpenKeyTransactedEx(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG options,
+                                    HANDLE transaction)
+{
+    (void)transaction;
+    return open_transacted(key, access, attr, options, "NtOpenKeyTransactedEx");
+}
+
 /* ---- creating ---- */
 
 /* the logical path that attr means; *whole owns the text */

@@ -391,17 +391,6 @@ static NTSTATUS do_recv(const struct ioctl *c)
     return status;
 }
 
-/* ---- drives ---- */
-
-/* The mount manager's control codes (ddk/mountmgr.h): device type 'm', write access, functions that make or
- * remove drives, mount points and shell folders. It is the host's; what it makes shows in the base. */
-static bool is_refused(ULONG code)
-{
-    ULONG function = code >> 2 & 0xfff;
-
-    return code >> 16 == 'm' && (code >> 14 & 2) && (function <= 9 || function == 32 || function == 34);
-}
-
 #define IOCTL_CONDRV_BIND_PID 0x5000ccu /* wine/condrv.h: use the console of the process with this id */
 
 NTSTATUS hook_NtDeviceIoControlFile(HANDLE handle, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context,
@@ -409,11 +398,9 @@ NTSTATUS hook_NtDeviceIoControlFile(HANDLE handle, HANDLE event, PIO_APC_ROUTINE
 {
     const struct ioctl c = { handle, event, apc, apc_context, io, code, in, in_size, out, out_size };
 
-    if (is_refused(code)) {
-        TRACE("NtDeviceIoControlFile", "refused", ((struct span){ NULL, 0 }));
-        return STATUS_ACCESS_DENIED;
-    }
     if (code == IOCTL_CONDRV_BIND_PID && !console_is_ours(in, in_size)) return STATUS_INVALID_CID;
+    if (code >> 16 == MOUNT_MANAGER)
+        return mount_manager_control(handle, event, apc, apc_context, io, code, in, in_size, out, out_size);
     if (!is_afd(code)) return pass(&c, in, in_size);
     if (code == AFD_BIND) return do_bind(&c);
     if (code == AFD_CONNECT) return do_connect(&c);

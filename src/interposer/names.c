@@ -32,6 +32,8 @@ void names_init(struct silo_names *names, unsigned int id)
     memset(names, 0, sizeof(*names));
     n = append_ascii(names->object_root, 0, "\\winesilo\\");
     names->object_root_n = append_number(names->object_root, n, id);
+    memcpy(names->device_root, names->object_root, sizeof(names->object_root));
+    names->device_root_n = append_ascii(names->device_root, names->object_root_n, "\\??");
     n = append_ascii(names->pipe_prefix, 0, "winesilo\\");
     n = append_number(names->pipe_prefix, n, id);
     names->pipe_prefix_n = append_ascii(names->pipe_prefix, n, "\\");
@@ -115,16 +117,6 @@ static size_t skip_globalroot(struct span name)
     }
 }
 
-bool is_device_name(struct span name)
-{
-    static const char *const directories[] = { "\\??", "\\DosDevices", "\\GLOBAL??" };
-    size_t i;
-
-    for (i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
-        if (span_has_prefix_ascii(name, directories[i])) return true;
-    return false;
-}
-
 bool is_foreign_drive(struct span name)
 {
     WCHAR letter;
@@ -134,24 +126,90 @@ bool is_foreign_drive(struct span name)
     return letter >= 'a' && letter <= 'z' && letter != 'c';
 }
 
+/* rows of names.def */
+struct name_row {
+    enum name_class class;
+    const char *path;
+};
+
+static const struct name_row rows[] = {
+#define PRIVATE NAME_MOVED
+#define SHARED NAME_SHARED
+#define MERGED NAME_MERGED
+#define NAME(class, path, reason) { class, path },
+#define NOTE(class, path, reason)
+#include "names.def"
+#undef NAME
+#undef NOTE
+#undef PRIVATE
+#undef SHARED
+#undef MERGED
+};
+
+static bool is_letter(WCHAR c)
+{
+    return fold(c) >= 'a' && fold(c) <= 'z';
+}
+
+/* how much of name the pattern of a row takes, which is at least a backslash; 0: it does not fit */
+static size_t match(struct span name, const char *pattern)
+{
+    size_t at = 0, end;
+
+    for (; *pattern; pattern++) {
+        if (*pattern == '*') {
+            if ((end = component_end(name, at)) == at) return 0;
+            at = end;
+            continue;
+        }
+        if (at >= name.n) return 0;
+        if (*pattern == '@' ? !is_letter(name.s[at]) : fold(name.s[at]) != fold((unsigned char)*pattern)) return 0;
+        at++;
+    }
+    return at == name.n || name.s[at] == '\\' ? at : 0;
+}
+
+/* The name's class, where path is what follows \?? of a device, or the whole name of any other object. */
+static enum name_class look_up(struct span path, bool device)
+{
+    static const char devices[] = "\\??";
+    size_t i, taken;
+
+    if (path.n && path.s[path.n - 1] == '\\') path.n--; /* a directory may be written so */
+    if (!path.n && !device) return NAME_MERGED;           /* the root */
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *pattern = rows[i].path;
+
+        if (!strncmp(pattern, devices, sizeof(devices) - 1) != device) continue;
+        if (device) {
+            pattern += sizeof(devices) - 1;
+            if (!*pattern && path.n) continue; /* \?? itself */
+            taken = match(path, pattern);
+            if (!taken && *pattern) continue;
+        }
+        else if (!(taken = match(path, pattern))) continue;
+        if (rows[i].class != NAME_MERGED || taken == path.n) return rows[i].class;
+    }
+    return NAME_MOVED;
+}
+
 enum name_class classify_object(struct span name, struct name_edit *edit)
 {
-    size_t start = skip_globalroot(name), end, session_end;
-    struct span path = rest(name, start);
+    size_t start = skip_globalroot(name), devices = skip_devices(rest(name, start));
 
     edit->head = 0;
-    edit->tail = start;
-    if (span_has_prefix_ascii(path, "\\BaseNamedObjects") || span_has_prefix_ascii(path, "\\RPC Control") ||
-        span_has_prefix_ascii(path, "\\Sessions\\BNOLINKS") || span_has_prefix_ascii(path, "\\winesilo"))
-        return NAME_MOVED;
-    if (span_has_prefix_ascii(path, "\\Sessions\\0\\Windows")) return NAME_UNCHANGED;
-    if ((end = skip_devices(path)))
-        return end < path.n && is_foreign_drive(rest(path, end + 1)) ? NAME_REFUSED : NAME_UNCHANGED;
-    end = starts_with(path, "\\Sessions\\");
-    if (!end) return NAME_UNCHANGED;
-    session_end = component_end(path, end);
-    if (span_has_prefix_ascii(rest(path, session_end), "\\BaseNamedObjects")) return NAME_MOVED;
-    return NAME_UNCHANGED;
+    edit->tail = start + devices;
+    edit->device = devices > 0;
+    return look_up(rest(name, edit->tail), edit->device);
+}
+
+size_t object_entry(struct span name, const struct name_edit *edit)
+{
+    size_t at = edit->tail;
+
+    if (at < name.n) at = component_end(name, at + 1); /* X of \??\X, Device of \Device\X */
+    if (!edit->device && at < name.n) at = component_end(name, at + 1);
+    return at;
 }
 
 /* after a device that holds pipes or mailslots: its root, or a name below it */
@@ -164,23 +222,43 @@ static enum name_class below_device(struct span name, size_t device_end, struct 
     return at >= name.n ? NAME_PIPE_ROOT : NAME_MOVED;
 }
 
+/* \??\X:\..., what nearly all names of files are: Wine looks drives up by itself, among those of the silo */
+static bool is_drive_path(struct span name)
+{
+    static const char start[] = "\\??\\";
+    size_t i;
+
+    if (name.n < sizeof(start) + 2 || name.s[5] != ':' || name.s[6] != '\\') return false;
+    for (i = 0; i < sizeof(start) - 1; i++)
+        if (name.s[i] != (unsigned char)start[i]) return false;
+    return true;
+}
+
+bool is_drive_root(struct span name)
+{
+    return is_drive_path(name) && name.n == sizeof("\\??\\C:\\") - 1;
+}
+
 enum name_class classify_file(struct span name, struct name_edit *edit)
 {
     static const char *const devices[] = { "\\Device\\NamedPipe", "\\Device\\MailSlot" };
     static const char *const links[] = { "pipe", "mailslot" };
-    size_t start = skip_globalroot(name), n, i;
-    struct span path = rest(name, start);
+    size_t start, n, i;
+    struct span path;
 
+    if (is_drive_path(name)) return NAME_UNCHANGED;
+    start = skip_globalroot(name);
+    path = rest(name, start);
     for (i = 0; i < 2; i++)
         if (span_has_prefix_ascii(path, devices[i])) return below_device(name, start + starts_with(path, devices[i]), edit);
-    if (!(n = skip_devices(path))) return NAME_UNCHANGED;
+    if (!(n = skip_devices(path))) return NAME_OBJECT;
     while (n < path.n && path.s[n] == '\\') n++;
     for (i = 0; i < 2; i++)
         if (span_has_prefix_ascii(rest(path, n), links[i]))
             return below_device(name, start + n + starts_with(rest(path, n), links[i]), edit);
     /* Wine takes a slash too behind this one */
     if (span_has_prefix_ascii(rest(path, n), "unix") || starts_with(rest(path, n), "unix/")) return NAME_REFUSED;
-    return NAME_UNCHANGED;
+    return NAME_OBJECT;
 }
 
 enum name_class classify_key(struct span name, struct name_edit *edit)
@@ -190,6 +268,38 @@ enum name_class classify_key(struct span name, struct name_edit *edit)
     edit->head = 0;
     edit->tail = start + sizeof("\\Registry") - 1;
     return span_has_prefix_ascii(rest(name, start), "\\Registry") ? NAME_MOVED : NAME_UNCHANGED;
+}
+
+uint64_t pipe_hash(struct span name)
+{
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+    size_t i;
+
+    for (i = 0; i < name.n; i++) hash = (hash ^ fold(name.s[i])) * 0x100000001b3u;
+    return hash;
+}
+
+void pipe_alias(uint64_t hash, WCHAR alias[PIPE_ALIAS])
+{
+    unsigned int i;
+
+    alias[0] = '~';
+    for (i = 1; i < PIPE_ALIAS; i++, hash <<= 4) alias[i] = (unsigned char)"0123456789abcdef"[hash >> 60];
+}
+
+bool pipe_alias_hash(struct span name, uint64_t *hash)
+{
+    size_t i;
+
+    if (name.n != PIPE_ALIAS || name.s[0] != '~') return false;
+    for (*hash = 0, i = 1; i < PIPE_ALIAS; i++) {
+        WCHAR c = name.s[i];
+
+        if (c >= '0' && c <= '9') *hash = *hash << 4 | (uint64_t)(c - '0');
+        else if (c >= 'a' && c <= 'f') *hash = *hash << 4 | (uint64_t)(c - 'a' + 10);
+        else return false;
+    }
+    return true;
 }
 
 size_t strip_object(const struct silo_names *names, struct span name)

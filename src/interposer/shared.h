@@ -18,12 +18,20 @@ enum {
     SHARED_PROCESSES = 65536,
     SHARED_CHANGES = 512,
     SHARED_JOURNAL_MAX = 32768,
+    SHARED_LONG_NAMES = 16,
 };
 
 struct shared_process {
     _Atomic uint32_t pid;       /* Windows process id, 0: free */
     _Atomic uint32_t unix_pid;  /* in the host's pid namespace; 0 until the process runs */
     _Atomic uint64_t created;   /* creation time, 100 ns since 1601 */
+};
+
+/* a name that another one, made of its hash, stands for */
+struct shared_name {
+    _Atomic uint64_t hash; /* 0: being written */
+    uint32_t n;
+    WCHAR text[32768];
 };
 
 struct shared {
@@ -35,7 +43,9 @@ struct shared {
     pthread_mutex_t copy_up_lock;     /* robust, shared between processes */
     /* what a copy-up under way would leave half done: the key, for whoever finds its owner dead */
     uint32_t journal_n;
-    uint8_t pad[4096 - 36 - sizeof(pthread_mutex_t)];
+    _Atomic uint32_t definitions; /* names made in the silo where it sees the host's too; 0: don't look there */
+    _Atomic uint32_t long_names;  /* so far */
+    uint8_t pad[4096 - 44 - sizeof(pthread_mutex_t)];
     _Atomic uint8_t dual_stack[2][8192]; /* 4096: ports bound dual stack, a bit each: TCP, UDP */
     _Atomic uint32_t handle_changes; /* 20480: how many entries were made in changed_handles */
     uint32_t pad2[15];
@@ -46,6 +56,7 @@ struct shared {
     uint8_t pad3[32768 - 4096 - 16384 - 64 - 12 * SHARED_CHANGES];
     struct shared_process processes[SHARED_PROCESSES]; /* 32768: index (pid >> 2) % 65536 */
     WCHAR journal[SHARED_JOURNAL_MAX];
+    struct shared_name long_name[SHARED_LONG_NAMES]; /* of pipes and mailslots, the last ones */
 };
 
 _Static_assert(offsetof(struct shared, registry_writes) == 16, "known to the daemon");

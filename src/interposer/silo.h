@@ -77,21 +77,43 @@ enum { DIRECTORY_OF_HOST = 1, DIRECTORY_OF_SILO = 2 };
 struct moved {
     OBJECT_ATTRIBUTES attr;
     UNICODE_STRING name;
+    const OBJECT_ATTRIBUTES *host; /* what to try if there is nothing of that name in the silo; NULL: nothing */
     WCHAR text[480];
 };
 
-/* The attributes to use in place of attr: attr itself, or m's with the name moved. *status is only set
- * on failure, when NULL is returned. class_out may be NULL. Reads the caller's memory: hold no lock. */
-const OBJECT_ATTRIBUTES *move_object(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call);
-/* does attr name something in the shared directory of device names? */
-bool object_is_device(const OBJECT_ATTRIBUTES *attr, const char *call);
-/* the name of a link's target, moved; NULL: as it is. A long one goes to another buffer than move_object's. */
+enum purpose { TO_OPEN, TO_CREATE };
+
+/* The attributes to use in place of attr: attr itself, which may be NULL, or m's with the name moved. *status
+ * says whether that failed. Reads the caller's memory: hold no lock. */
+const OBJECT_ATTRIBUTES *move_object(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
+                                     enum purpose purpose);
+/* Was there nothing in the silo, and is m->host to be tried? */
+static inline bool try_host(const struct moved *m, NTSTATUS status)
+{
+    return m->host && (status == STATUS_OBJECT_NAME_NOT_FOUND || status == STATUS_OBJECT_PATH_NOT_FOUND);
+}
+/* m->attr = attr with a name in the silo's directory: name, which is attr's or an absolute one made from it, with
+ * edit. False: it does not fit. */
+bool move_to_silo(struct moved *m, const OBJECT_ATTRIBUTES *attr, struct span name, struct name_edit edit,
+                  unsigned int buffer);
+/* the name of a link's target, moved; NULL: refused. A long one goes to another buffer than move_object's. */
 UNICODE_STRING *move_target(struct moved *m, UNICODE_STRING *target, const char *call);
-/* does attr name an object that no silo may reach? */
-bool object_is_refused(const OBJECT_ATTRIBUTES *attr, const char *call);
 const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
                                    enum name_class *class_out, NTSTATUS *status);
 const OBJECT_ATTRIBUTES *move_key(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call);
+/* the directory of objects that a handle stands for: see the states above; 0: something else */
+unsigned int directory_state(HANDLE root, bool ask);
+/* The name of a pipe or mailslot with the silo's prefix, or what stands for it if it is too long, at out, which
+ * has room for PIPE_NAME_LONG + 64 characters. Returns how long that is. */
+size_t move_pipe_name(WCHAR *out, struct span name);
+
+/* what the silo calls what the host calls name: one after the other; false: the same */
+struct shown {
+    struct span part[2];
+};
+bool show_name(struct span name, struct shown *shown);
+bool show_pipe(struct span name, struct shown *shown); /* the same, for a name that can only be a pipe's */
+WCHAR *put_name(WCHAR *out, const struct shown *shown); /* returns the end */
 
 /* a buffer of this thread for what does not fit on the stack; which is 0 or 1; NULL: no memory */
 void *thread_buffer(unsigned int which);
@@ -123,6 +145,10 @@ void process_handle_changed(HANDLE process, HANDLE handle);
 /* does the argument of IOCTL_CONDRV_BIND_PID name a process of the silo? */
 bool console_is_ours(const void *in, ULONG size);
 HANDLE file_for_mapping(HANDLE file);   /* the handle to use for a section; to be closed if it is another one */
+/* NtDeviceIoControlFile with a code of the mount manager's type */
+enum { MOUNT_MANAGER = 'm' };
+NTSTATUS mount_manager_control(HANDLE handle, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context, IO_STATUS_BLOCK *io,
+                               ULONG code, void *in, ULONG in_size, void *out, ULONG out_size);
 void process_register_self(void);       /* note this process as the silo's; any time after Wine's start */
 
 #endif

@@ -14,13 +14,13 @@ static const struct {
 } rows[] = {
     { OBJECT, "\\BaseNamedObjects", NAME_MOVED, "\\winesilo\\7\\BaseNamedObjects" },
     { OBJECT, "\\basenamedobjects\\X", NAME_MOVED, "\\winesilo\\7\\basenamedobjects\\X" },
-    { OBJECT, "\\BaseNamedObjectsX", NAME_UNCHANGED, NULL },
+    { OBJECT, "\\BaseNamedObjectsX", NAME_MOVED, "\\winesilo\\7\\BaseNamedObjectsX" },
     { OBJECT, "\\Sessions\\1\\BaseNamedObjects\\X", NAME_MOVED, "\\winesilo\\7\\Sessions\\1\\BaseNamedObjects\\X" },
     { OBJECT, "\\Sessions\\BNOLINKS\\1", NAME_MOVED, "\\winesilo\\7\\Sessions\\BNOLINKS\\1" },
-    { OBJECT, "\\Sessions\\1\\Windows\\WindowStations", NAME_UNCHANGED, NULL },
-    { OBJECT, "\\Sessions\\0\\Windows", NAME_UNCHANGED, NULL },
-    { OBJECT, "\\Sessions", NAME_UNCHANGED, NULL },
-    { OBJECT, "\\Sessions\\", NAME_UNCHANGED, NULL },
+    { OBJECT, "\\Sessions\\1\\Windows\\WindowStations", NAME_SHARED, "\\winesilo\\7\\Sessions\\1\\Windows\\WindowStations" },
+    { OBJECT, "\\Sessions\\0\\Windows", NAME_SHARED, NULL },
+    { OBJECT, "\\Sessions", NAME_MOVED, "\\winesilo\\7\\Sessions" },
+    { OBJECT, "\\Sessions\\", NAME_MOVED, "\\winesilo\\7\\Sessions\\" },
     { OBJECT, "\\RPC Control\\epmapper", NAME_MOVED, "\\winesilo\\7\\RPC Control\\epmapper" },
     { OBJECT, "\\winesilo\\8\\BaseNamedObjects\\X", NAME_MOVED, "\\winesilo\\7\\winesilo\\8\\BaseNamedObjects\\X" },
     { OBJECT, "\\??\\GLOBALROOT\\BaseNamedObjects\\X", NAME_MOVED, "\\winesilo\\7\\BaseNamedObjects\\X" },
@@ -28,13 +28,31 @@ static const struct {
     { OBJECT, "\\??\\Global\\GLOBALROOT\\BaseNamedObjects\\X", NAME_MOVED, "\\winesilo\\7\\BaseNamedObjects\\X" },
     { OBJECT, "\\DosDevices\\Global\\Global\\globalroot\\BaseNamedObjects", NAME_MOVED,
       "\\winesilo\\7\\BaseNamedObjects" },
-    { OBJECT, "\\??\\C:", NAME_UNCHANGED, NULL },
-    { OBJECT, "\\??\\Z:", NAME_REFUSED, NULL },
-    { OBJECT, "\\DosDevices\\d:", NAME_REFUSED, NULL },
-    { OBJECT, "\\??\\Global\\Z:", NAME_REFUSED, NULL },
-    { OBJECT, "\\KernelObjects\\LowMemoryCondition", NAME_UNCHANGED, NULL },
-    { OBJECT, "\\", NAME_UNCHANGED, NULL },
-    { OBJECT, "", NAME_UNCHANGED, NULL },
+    { OBJECT, "\\??\\C:", NAME_SHARED, "\\winesilo\\7\\??\\C:" },
+    { OBJECT, "\\??\\Z:", NAME_MOVED, "\\winesilo\\7\\??\\Z:" },
+    { OBJECT, "\\DosDevices\\d:", NAME_MOVED, "\\winesilo\\7\\??\\d:" },
+    { OBJECT, "\\??\\Global\\Z:", NAME_MOVED, "\\winesilo\\7\\??\\Z:" },
+    { OBJECT, "\\KernelObjects\\LowMemoryCondition", NAME_SHARED, NULL },
+    { OBJECT, "\\", NAME_MERGED, NULL },
+    { OBJECT, "", NAME_MERGED, NULL },
+    { OBJECT, "\\KernelObjects\\X", NAME_MOVED, "\\winesilo\\7\\KernelObjects\\X" },
+    { OBJECT, "\\KernelObjects", NAME_MERGED, NULL },
+    { OBJECT, "\\KernelObjects\\", NAME_MERGED, NULL },
+    { OBJECT, "\\??", NAME_MERGED, NULL },
+    { OBJECT, "\\DosDevices\\Global\\", NAME_MERGED, NULL },
+    { OBJECT, "\\??\\GLOBALROOT", NAME_MERGED, NULL },
+    { OBJECT, "\\??\\COM1", NAME_SHARED, "\\winesilo\\7\\??\\COM1" },
+    { OBJECT, "\\??\\ab:", NAME_SHARED, NULL },
+    { OBJECT, "\\??\\1:", NAME_SHARED, NULL },
+    { OBJECT, "\\???\\C:", NAME_MOVED, "\\winesilo\\7\\???\\C:" },
+    { OBJECT, "\\Device\\X\\Y", NAME_SHARED, NULL },
+    { OBJECT, "\\Device\\\\Y", NAME_MOVED, "\\winesilo\\7\\Device\\\\Y" },
+    { OBJECT, "\\X", NAME_MOVED, "\\winesilo\\7\\X" },
+    { FILE_NAME, "\\??\\C:\\windows", NAME_UNCHANGED, NULL },
+    { FILE_NAME, "\\??\\Z:\\", NAME_UNCHANGED, NULL },
+    { FILE_NAME, "\\??\\Z:", NAME_OBJECT, NULL },
+    { FILE_NAME, "\\??\\NUL", NAME_OBJECT, NULL },
+    { FILE_NAME, "\\X", NAME_OBJECT, NULL },
     { FILE_NAME, "\\??\\pipe\\X", NAME_MOVED, "\\??\\pipe\\winesilo\\7\\X" },
     { FILE_NAME, "\\??\\PIPE\\a\\b", NAME_MOVED, "\\??\\PIPE\\winesilo\\7\\a\\b" },
     { FILE_NAME, "\\??\\Global\\mailslot\\X", NAME_MOVED, "\\??\\Global\\mailslot\\winesilo\\7\\X" },
@@ -45,15 +63,15 @@ static const struct {
       "\\??\\Global\\GLOBALROOT\\Device\\MailSlot\\winesilo\\7\\X" },
     { FILE_NAME, "\\??\\pipe", NAME_PIPE_ROOT, NULL },
     { FILE_NAME, "\\Device\\NamedPipe\\", NAME_PIPE_ROOT, NULL },
-    { FILE_NAME, "\\??\\pipes\\X", NAME_UNCHANGED, NULL },
+    { FILE_NAME, "\\??\\pipes\\X", NAME_OBJECT, NULL },
     { FILE_NAME, "\\??\\unix\\etc\\passwd", NAME_REFUSED, NULL },
     { FILE_NAME, "\\??\\unix/etc/passwd", NAME_REFUSED, NULL },
     { FILE_NAME, "\\??\\UNIX", NAME_REFUSED, NULL },
     { FILE_NAME, "\\??\\GLOBALROOT\\??\\unix\\etc", NAME_REFUSED, NULL },
     { FILE_NAME, "\\??\\C:\\pipe\\X", NAME_UNCHANGED, NULL },
     { FILE_NAME, "\\??\\C:\\unix\\X", NAME_UNCHANGED, NULL },
-    { FILE_NAME, "\\??\\unixes\\X", NAME_UNCHANGED, NULL },
-    { FILE_NAME, "\\??", NAME_UNCHANGED, NULL },
+    { FILE_NAME, "\\??\\unixes\\X", NAME_OBJECT, NULL },
+    { FILE_NAME, "\\??", NAME_OBJECT, NULL },
     { KEY, "\\Registry\\Machine\\Software", NAME_MOVED, "\\REGISTRY\\User\\winesilo-7\\Machine\\Software" },
     { KEY, "\\REGISTRY\\USER", NAME_MOVED, "\\REGISTRY\\User\\winesilo-7\\USER" },
     { KEY, "\\Registry\\User\\winesilo-8\\Machine", NAME_MOVED,
@@ -75,10 +93,12 @@ static enum name_class classify(int namespace, struct span name, struct name_edi
     }
 }
 
-static struct span prefix_of(const struct silo_names *names, int namespace)
+static struct span prefix_of(const struct silo_names *names, int namespace, struct name_edit edit)
 {
     switch (namespace) {
-    case OBJECT: return (struct span){ names->object_root, names->object_root_n };
+    case OBJECT:
+        if (edit.device) return (struct span){ names->device_root, names->device_root_n };
+        return (struct span){ names->object_root, names->object_root_n };
     case FILE_NAME: return (struct span){ names->pipe_prefix, names->pipe_prefix_n };
     default: return (struct span){ names->hive_root, names->hive_root_n };
     }
@@ -113,15 +133,96 @@ static void test_classes(void)
     names_init(&names, 7);
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct span name = wide(rows[i].name), moved;
-        struct name_edit edit = { 0, 0 };
+        struct name_edit edit = { 0 };
         enum name_class class = classify(rows[i].namespace, name, &edit);
 
         CHECK_ROW(rows[i].name, class == rows[i].class);
-        if (class == NAME_MOVED && rows[i].moved) {
-            moved = edited(name, edit, prefix_of(&names, rows[i].namespace));
+        if (rows[i].moved) {
+            moved = edited(name, edit, prefix_of(&names, rows[i].namespace, edit));
             CHECK_ROW(rows[i].name, same(moved, rows[i].moved));
             free_span(moved);
         }
+        free_span(name);
+    }
+}
+
+/* the rows that only explain agree with those that decide */
+static void test_notes(void)
+{
+    enum { PRIVATE = NAME_MOVED, SHARED = NAME_SHARED, MERGED = NAME_MERGED };
+    static const struct {
+        const char *name;
+        int class;
+    } notes[] = {
+#define NAME(class, path, reason)
+#define NOTE(class, path, reason) { path, class },
+#include "names.def"
+#undef NAME
+#undef NOTE
+    };
+    struct name_edit edit;
+    size_t i;
+
+    for (i = 0; i < sizeof(notes) / sizeof(notes[0]); i++) {
+        struct span name = wide(notes[i].name);
+
+        CHECK_ROW(notes[i].name, (int)classify_object(name, &edit) == notes[i].class);
+        free_span(name);
+    }
+}
+
+static void test_entry(void)
+{
+    static const struct {
+        const char *name;
+        size_t n;
+    } entries[] = { { "\\??\\X\\Y", 5 }, { "\\DosDevices\\Global\\X\\Y", 20 }, { "\\??\\X", 5 },
+                    { "\\Device\\X\\Y", 9 }, { "\\Device\\X", 9 }, { "\\Device", 7 }, { "\\??", 3 }, { "\\", 1 } };
+    struct name_edit edit;
+    size_t i;
+
+    for (i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+        struct span name = wide(entries[i].name);
+
+        classify_object(name, &edit);
+        CHECK_ROW(entries[i].name, object_entry(name, &edit) == entries[i].n);
+        free_span(name);
+    }
+}
+
+static void test_alias(void)
+{
+    struct span name = wide("A long name"), same_name = wide("a LONG name"), other = wide("a long nam");
+    WCHAR text[PIPE_ALIAS];
+    struct span alias = { text, PIPE_ALIAS };
+    uint64_t hash = pipe_hash(name), back;
+
+    CHECK(hash == pipe_hash(same_name) && hash != pipe_hash(other));
+    pipe_alias(0x0123456789abcdefu, text);
+    CHECK(same(alias, "~0123456789abcdef"));
+    CHECK(pipe_alias_hash(alias, &back) && back == 0x0123456789abcdefu);
+    text[PIPE_ALIAS - 1] = 'g';
+    CHECK(!pipe_alias_hash(alias, &back));
+    text[0] = 'x';
+    CHECK(!pipe_alias_hash(alias, &back) && !pipe_alias_hash(name, &back));
+    free_span(name);
+    free_span(same_name);
+    free_span(other);
+}
+
+static void test_root(void)
+{
+    static const struct {
+        const char *name;
+        bool root;
+    } roots[] = { { "\\??\\C:\\", true }, { "\\??\\z:\\", true }, { "\\??\\C:", false }, { "\\??\\C:\\x", false },
+                  { "\\DosDevices\\C:\\", false }, { "", false } };
+    size_t i;
+
+    for (i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+        struct span name = wide(roots[i].name);
+
+        CHECK_ROW(roots[i].name, is_drive_root(name) == roots[i].root);
         free_span(name);
     }
 }
@@ -245,6 +346,10 @@ int main(void)
 {
     test_init();
     test_classes();
+    test_notes();
+    test_entry();
+    test_alias();
+    test_root();
     test_strip();
     test_drives();
     test_unix_folder();

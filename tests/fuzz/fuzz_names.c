@@ -123,20 +123,26 @@ static struct span cut_out(struct span a, size_t keep, size_t cut)
 
 static void check_object(const struct silo_names *silo, const struct silo_names *other, struct span name)
 {
-    struct name_edit edit = { 0, 0 };
+    struct name_edit edit = { 0 }, again;
     enum name_class class = classify_object(name, &edit);
     enum place place = look_up(name);
-    struct span moved;
+    struct span moved, root;
 
-    REQUIRE(class == NAME_UNCHANGED || class == NAME_MOVED || class == NAME_REFUSED);
+    REQUIRE(class == NAME_MOVED || class == NAME_SHARED || class == NAME_MERGED);
     if (place == OBJECTS) REQUIRE(class == NAME_MOVED);
-    if (class != NAME_MOVED) return;
-    REQUIRE(place == OBJECTS || place == INVALID);
-    REQUIRE(!edit.head && edit.tail < name.n && name.s[edit.tail] == '\\');
-    moved = join((struct span){ silo->object_root, silo->object_root_n }, from(name, edit.tail));
-    REQUIRE(strip_object(silo, moved) == silo->object_root_n);
+    if (place == ROOT || place == DEVICES || place == DEVICE) REQUIRE(class == NAME_MERGED);
+    REQUIRE(!edit.head && edit.tail <= name.n && object_entry(name, &edit) <= name.n);
+    if (!name.n || name.s[0] != '\\') return; /* relative: nobody asks */
+    REQUIRE(edit.tail == name.n || name.s[edit.tail] == '\\');
+    root = edit.device ? (struct span){ silo->device_root, silo->device_root_n }
+                       : (struct span){ silo->object_root, silo->object_root_n };
+    moved = join(root, from(name, edit.tail));
+    if (moved.n > silo->object_root_n) {
+        REQUIRE(strip_object(silo, moved) == silo->object_root_n);
+        REQUIRE(classify_object(from(moved, silo->object_root_n), &again) == class);
+        REQUIRE(again.device == edit.device);
+    }
     REQUIRE(!strip_object(other, moved));
-    REQUIRE(classify_object(from(moved, silo->object_root_n), &edit) == NAME_MOVED && !edit.tail);
     release(moved);
 }
 
@@ -160,7 +166,7 @@ static void check_pipe(const struct silo_names *silo, const struct silo_names *o
 
 static void check_file(const struct silo_names *silo, const struct silo_names *other, struct span name)
 {
-    struct name_edit edit = { 0, 0 };
+    struct name_edit edit = { 0 };
     enum name_class class = classify_file(name, &edit);
     enum place place = look_up(name);
 
@@ -179,7 +185,7 @@ static void check_file(const struct silo_names *silo, const struct silo_names *o
 
 static void check_key(const struct silo_names *silo, const struct silo_names *other, struct span name)
 {
-    struct name_edit edit = { 0, 0 };
+    struct name_edit edit = { 0 };
     enum name_class class = classify_key(name, &edit);
     struct span moved, shown, stripped, registry;
     size_t keep = 0, cut;
@@ -241,6 +247,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_key(&silo, &other, name);
     check_strip(&silo, name);
     is_foreign_drive(name);
+    is_drive_root(name);
     release(name);
     return 0;
 }

@@ -24,6 +24,7 @@ KNOWN_GAPS = {
 }
 PROGRAMS = (
     "objects",
+    "devices",
     "pipes",
     "mailslots",
     "registry",

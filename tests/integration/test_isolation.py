@@ -52,7 +52,7 @@ def ask(silo: TemporarySilo, guest: Guest, program: str, *words: str) -> list[st
     return silo.run(rf"C:\{program}.exe", *words).splitlines()
 
 
-@pytest.mark.parametrize("program", ["objects", "pipes", "mailslots"])
+@pytest.mark.parametrize("program", ["objects", "pipes", "mailslots", "devices"])
 def test_names(pair: tuple[TemporarySilo, TemporarySilo], guest: Guest, program: str) -> None:
     """The same name in both at once, each finding its own; a name of one is not found in the other."""
     one, other = pair
@@ -65,6 +65,15 @@ def test_names(pair: tuple[TemporarySilo, TemporarySilo], guest: Guest, program:
         with holding(other, guest, program, "hold", "winesilo-test"):
             again = ask(other, guest, program, "probe", "winesilo-test")
             assert all(line.startswith(("found", "note")) for line in again), again
+
+
+def test_device_names_end_with_the_silo(silo: TemporarySilo, guest: Guest) -> None:
+    """They outlive the program that made them, as in Windows, but not the boot."""
+    with holding(silo, guest, "devices", "hold", "winesilo-test"):
+        pass
+    assert all(line.startswith("found") for line in ask(silo, guest, "devices", "probe", "winesilo-test"))
+    silo.silo.restart()
+    assert all(line.startswith("absent") for line in ask(silo, guest, "devices", "probe", "winesilo-test"))
 
 
 def test_registry(pair: tuple[TemporarySilo, TemporarySilo], host: Host) -> None:

@@ -15,7 +15,7 @@ UNIT = ROOT / "tests" / "c"
 FUZZ = ROOT / "tests" / "fuzz"
 PURE = [SOURCE / f"{name}.c" for name in ("names", "config", "addresses", "detach", "environment")]
 #: What a hook needs besides, where a test has the rest of Wine pretended: test_hook_X is of hook_X.c.
-HOOKS = [SOURCE / "silo.c"]
+HOOKS = [SOURCE / "silo.c", SOURCE / "hook_drive.c"]
 FLAGS = [
     *("-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror"),
     *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),

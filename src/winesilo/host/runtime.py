@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import shutil
 import socket
 import threading
@@ -27,6 +28,7 @@ from winesilo.interposer.config import CONFIG_VARIABLE, agent_path, library_path
 
 log = logging.getLogger(__name__)
 
+_PORT: Final = re.compile(r"(com|lpt)\d+")
 #: What a prefix consists of, beside its drives.
 BASE_FILES: Final = ("system.reg", "user.reg", "userdef.reg", ".update-timestamp")
 HELLO_TIMEOUT_S: Final = 120.0
@@ -160,6 +162,11 @@ class HostRuntime:
         drive = str(self.paths.base / "drive_c")
         ns.Mount(drive, prefix / "drive_c", "none", ns.MS_BIND | ns.MS_REC).execute()
         return prefix
+
+    def ports(self) -> list[Path]:
+        """Links to the machine's serial and parallel ports, as Wine has found them (com1, lpt1 ...)."""
+        links = (self._prefix / "dosdevices").iterdir()
+        return sorted(link for link in links if _PORT.fullmatch(link.name) and link.is_symlink())
 
     def _update_base(self) -> None:
         log.info("updating the base from %s to %s", self.info.wine, self.wine.version_text)

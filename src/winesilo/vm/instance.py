@@ -146,6 +146,8 @@ class Instance:
         check_hive(self.place.hive)
         self._remove_directory()
         self.root.mkdir(mode=0o700, parents=True)
+        for port in self._runtime.ports():
+            (self.root.parent / port.name).symlink_to(port.readlink())
         self._undo.callback(_quietly, "remove the run-time files", self._remove_directory)
         overlay = overlay_of(self._store, self.record, self._runtime.overlay_method, self.root)
         overlay.execute()

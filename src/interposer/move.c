@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Names moved into the silo: OBJECT_ATTRIBUTES with a name of our own, and names shown back. Which name goes where:
+ * names.c. */
+#include <string.h>
+
+#include "silo.h"
+
+enum { UNICODE_STRING_MAX = 0x7ffe }; /* characters that the wineserver takes */
+
+/* m->attr = attr with name[0..head) + prefix + name[tail..). False: the name does not fit an UNICODE_STRING. */
+static bool move_name(struct moved *m, const OBJECT_ATTRIBUTES *attr, struct span name, struct name_edit edit,
+                      const WCHAR *prefix, size_t prefix_n, unsigned int buffer)
+{
+    size_t n = edit.head + prefix_n + (name.n - edit.tail);
+    WCHAR *out = m->text;
+
+    if (n > UNICODE_STRING_MAX) return false;
+    if (n > sizeof(m->text) / sizeof(m->text[0]) && !(out = thread_buffer(buffer))) return false;
+    memcpy(out, name.s, edit.head * sizeof(WCHAR));
+    memcpy(out + edit.head, prefix, prefix_n * sizeof(WCHAR));
+    memcpy(out + edit.head + prefix_n, name.s + edit.tail, (name.n - edit.tail) * sizeof(WCHAR));
+    m->attr = *attr;
+    m->attr.ObjectName = &m->name;
+    m->name.Buffer = out;
+    m->name.Length = m->name.MaximumLength = (uint16_t)(n * sizeof(WCHAR));
+    return true;
+}
+
+/* the name in attr, if there is one that could be absolute or relative; reads the caller's memory */
+static bool name_of(const OBJECT_ATTRIBUTES *attr, struct span *name)
+{
+    const UNICODE_STRING *us;
+
+    if (!attr || attr->Length != sizeof(*attr) || !(us = attr->ObjectName)) return false;
+    if (!us->Buffer || us->Length < sizeof(WCHAR)) return false;
+    if ((us->Length | (uintptr_t)us->Buffer) & 1) return false; /* an error that the real call reports */
+    name->s = us->Buffer;
+    name->n = us->Length / sizeof(WCHAR);
+    return true;
+}
+
+/* Where a handle that names are relative to lies. Object calls ask for what they do not know; a file call's
+ * root is nearly always a folder, and no directory object is opened unseen. */
+unsigned int directory_state(HANDLE root, bool ask)
+{
+    OBJECT_NAME_INFORMATION *info;
+    struct slot *slot = slot_of(root);
+    struct span name;
+    unsigned int state = DIRECTORY_OF_HOST;
+
+    if (slot && slot->kind != SLOT_NONE) return slot->kind == SLOT_DIRECTORY ? slot->state : DIRECTORY_OF_SILO;
+    if (!ask || !(info = thread_buffer(1))) return DIRECTORY_OF_SILO;
+    if (real_NtQueryObject(root, ObjectNameInformation, info, THREAD_BUFFER, NULL)) return DIRECTORY_OF_SILO;
+    name = (struct span){ info->Name.Buffer, info->Name.Length / sizeof(WCHAR) };
+    if (span_has_prefix(name, names.object_root, names.object_root_n)) state = DIRECTORY_OF_SILO;
+    slot_set(root, SLOT_DIRECTORY, state, 0);
+    return state;
+}
+
+/* The absolute name that attr means, if it is absolute or relative to a directory of the host (then it is put
+ * together in a buffer of the thread). Reads the caller's memory. */
+static bool absolute_name(const OBJECT_ATTRIBUTES *attr, bool ask, struct span *name)
+{
+    OBJECT_NAME_INFORMATION *info;
+    WCHAR *out;
+    size_t n;
+
+    if (!name_of(attr, name)) return false;
+    if (!attr->RootDirectory) return name->s[0] == '\\';
+    if (directory_state(attr->RootDirectory, ask) != DIRECTORY_OF_HOST) return false;
+    if (name->s[0] == '\\' || !(info = thread_buffer(1))) return false;
+    if (real_NtQueryObject(attr->RootDirectory, ObjectNameInformation, info, THREAD_BUFFER / 2, NULL)) return false;
+    out = (WCHAR *)(info + 1);
+    n = info->Name.Length / sizeof(WCHAR);
+    if (n && info->Name.Buffer != out) return false;
+    if (!n || out[n - 1] != '\\') out[n++] = '\\';
+    if ((n + name->n) * sizeof(WCHAR) > THREAD_BUFFER - sizeof(*info)) return false;
+    memcpy(out + n, name->s, name->n * sizeof(WCHAR));
+    *name = (struct span){ out, n + name->n };
+    return true;
+}
+
+/* A handle of the silo's directory, for names that have no room for a prefix. It is kept; the program may have
+ * closed it meanwhile. */
+static HANDLE silo_directory(void)
+{
+    static _Atomic(HANDLE) kept;
+    UNICODE_STRING name = { (uint16_t)(names.object_root_n * sizeof(WCHAR)), sizeof(names.object_root), names.object_root };
+    OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr), .ObjectName = &name, .Attributes = OBJ_CASE_INSENSITIVE };
+    OBJECT_NAME_INFORMATION *info = thread_buffer(1);
+    HANDLE handle = atomic_load(&kept);
+
+    if (handle && info && !real_NtQueryObject(handle, ObjectNameInformation, info, THREAD_BUFFER, NULL) &&
+        info->Name.Length == name.Length && !memcmp(info->Name.Buffer, name.Buffer, name.Length))
+        return handle;
+    if (real_NtOpenDirectoryObject(&handle, DIRECTORY_TRAVERSE, &attr)) return NULL;
+    atomic_store(&kept, handle);
+    return handle;
+}
+
+bool move_to_silo(struct moved *m, const OBJECT_ATTRIBUTES *attr, struct span name, struct name_edit edit,
+                  unsigned int buffer)
+{
+    const WCHAR *root = edit.device ? names.device_root : names.object_root;
+    size_t root_n = edit.device ? names.device_root_n : names.object_root_n;
+
+    if (!move_name(m, attr, name, edit, root, root_n, buffer)) {
+        /* relative to the silo's directory it is not longer than it was: without the backslash it begins with */
+        if (!move_name(m, attr, name, edit, root + names.object_root_n, root_n - names.object_root_n, buffer)) return false;
+        m->name.Buffer++;
+        m->name.Length = m->name.MaximumLength = (uint16_t)(m->name.Length - sizeof(WCHAR));
+        m->attr.RootDirectory = silo_directory();
+        return m->attr.RootDirectory;
+    }
+    m->attr.RootDirectory = NULL;
+    return true;
+}
+
+/* Is there something of that name on the host? */
+static bool host_has(const OBJECT_ATTRIBUTES *attr)
+{
+    HANDLE handle;
+    NTSTATUS status = real_NtOpenSymbolicLinkObject(&handle, 0, attr);
+
+    if (NT_SUCCESS(status)) real_NtClose(handle);
+    return NT_SUCCESS(status) || status == STATUS_OBJECT_TYPE_MISMATCH || status == STATUS_ACCESS_DENIED;
+}
+
+/* what to use for a name of this class; attr: the host's */
+static const OBJECT_ATTRIBUTES *choose(struct moved *m, const OBJECT_ATTRIBUTES *attr, struct span name,
+                                       enum name_class class, struct name_edit edit, const char *call,
+                                       enum purpose purpose)
+{
+    m->host = NULL;
+    if (class == NAME_MERGED) return attr;
+    if (class == NAME_SHARED) {
+        if (purpose == TO_CREATE) {
+            if (host_has(attr)) return attr;
+            atomic_fetch_add(&shared->definitions, 1);
+        }
+        else if (!atomic_load_explicit(&shared->definitions, memory_order_relaxed)) return attr;
+    }
+    if (!move_to_silo(m, attr, name, edit, 0)) {
+        static WCHAR nothing[] = { '\\', '\\', '\\' }; /* STATUS_OBJECT_NAME_INVALID, never the host's object */
+
+        m->attr = *attr;
+        m->attr.RootDirectory = NULL;
+        m->attr.ObjectName = &m->name;
+        m->name = (UNICODE_STRING){ sizeof(nothing), sizeof(nothing), nothing };
+        return &m->attr;
+    }
+    if (class == NAME_SHARED && purpose == TO_OPEN) m->host = attr;
+    TRACE(call, "object", name);
+    return &m->attr;
+}
+
+const OBJECT_ATTRIBUTES *move_object(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
+                                     enum purpose purpose)
+{
+    struct name_edit edit;
+    struct span name;
+    enum name_class class;
+
+    m->host = NULL;
+    if (!absolute_name(attr, true, &name)) return attr;
+    class = classify_object(name, &edit);
+    return choose(m, attr, name, class, edit, call, purpose);
+}
+
+/* Does the entry of a shared directory that name begins with exist on the host, and not in the silo? */
+static bool target_is_of_host(struct moved *m, struct span name, struct name_edit edit)
+{
+    const struct span entry = { name.s, object_entry(name, &edit) };
+    UNICODE_STRING text = { (uint16_t)(entry.n * sizeof(WCHAR)), (uint16_t)(entry.n * sizeof(WCHAR)), (WCHAR *)entry.s };
+    const OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr), .ObjectName = &text, .Attributes = OBJ_CASE_INSENSITIVE };
+
+    if (atomic_load(&shared->definitions) && move_to_silo(m, &attr, entry, edit, 1) && host_has(&m->attr)) return false;
+    return host_has(&attr);
+}
+
+UNICODE_STRING *move_target(struct moved *m, UNICODE_STRING *target, const char *call)
+{
+    const OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr), .ObjectName = target };
+    struct name_edit edit;
+    struct span name;
+    enum name_class class;
+
+    if (!name_of(&attr, &name) || name.s[0] != '\\') return target;
+    class = classify_file(name, &edit);
+    if (class == NAME_REFUSED || class == NAME_PIPE_ROOT) {
+        TRACE(call, "refused", name);
+        return NULL;
+    }
+    if (class == NAME_MOVED)
+        return move_name(m, &attr, name, edit, names.pipe_prefix, names.pipe_prefix_n, 1) ? &m->name : NULL;
+    if (classify_key(name, &edit) == NAME_MOVED)
+        return move_name(m, &attr, name, edit, names.hive_root, names.hive_root_n, 1) ? &m->name : NULL;
+    class = classify_object(name, &edit);
+    if (class == NAME_MERGED || (class == NAME_SHARED && target_is_of_host(m, name, edit))) return target;
+    if (!move_to_silo(m, &attr, name, edit, 1) || m->attr.RootDirectory) return NULL;
+    TRACE(call, "object", name);
+    return &m->name;
+}
+
+/* ---- pipes and mailslots ---- */
+
+/* the long name that another stands for; shown may be NULL */
+static bool long_name(uint64_t hash, struct span *shown)
+{
+    size_t i;
+
+    for (i = 0; i < SHARED_LONG_NAMES; i++) {
+        struct shared_name *entry = &shared->long_name[i];
+
+        if (atomic_load(&entry->hash) != hash) continue;
+        if (shown) *shown = (struct span){ entry->text, entry->n };
+        return true;
+    }
+    return false;
+}
+
+static void put_shown(struct shown *shown, struct span name, size_t keep, size_t cut)
+{
+    shown->part[0] = (struct span){ name.s, keep };
+    shown->part[1] = (struct span){ name.s + keep + cut, name.n - keep - cut };
+}
+
+bool show_pipe(struct span name, struct shown *shown)
+{
+    size_t keep, cut = strip_pipe(&names, name, &keep);
+    uint64_t hash;
+
+    if (!cut) return false;
+    put_shown(shown, name, keep, cut);
+    if (pipe_alias_hash(shown->part[1], &hash)) long_name(hash, &shown->part[1]);
+    return true;
+}
+
+bool show_name(struct span name, struct shown *shown)
+{
+    size_t keep = 0, cut;
+
+    if (!(cut = strip_object(&names, name)) && !(cut = strip_key(&names, name, &keep))) return show_pipe(name, shown);
+    put_shown(shown, name, keep, cut);
+    return true;
+}
+
+WCHAR *put_name(WCHAR *out, const struct shown *shown)
+{
+    unsigned int i;
+
+    for (i = 0; i < 2; i++) {
+        memcpy(out, shown->part[i].s, shown->part[i].n * sizeof(WCHAR));
+        out += shown->part[i].n;
+    }
+    return out;
+}
+
+size_t move_pipe_name(WCHAR *out, struct span name)
+{
+    struct shared_name *entry;
+    uint64_t hash;
+
+    memcpy(out, names.pipe_prefix, names.pipe_prefix_n * sizeof(WCHAR));
+    out += names.pipe_prefix_n;
+    if (name.n <= PIPE_NAME_LONG) {
+        memcpy(out, name.s, name.n * sizeof(WCHAR));
+        return names.pipe_prefix_n + name.n;
+    }
+    hash = pipe_hash(name);
+    pipe_alias(hash, out);
+    if (!long_name(hash, NULL)) {
+        entry = &shared->long_name[atomic_fetch_add(&shared->long_names, 1) % SHARED_LONG_NAMES];
+        atomic_store(&entry->hash, 0);
+        entry->n = (uint32_t)name.n;
+        memcpy(entry->text, name.s, name.n * sizeof(WCHAR));
+        atomic_store(&entry->hash, hash);
+    }
+    return names.pipe_prefix_n + PIPE_ALIAS;
+}
+
+static const OBJECT_ATTRIBUTES *move_pipe(struct moved *m, const OBJECT_ATTRIBUTES *attr, struct span name,
+                                          struct name_edit edit)
+{
+    const struct span below = { name.s + edit.tail, name.n - edit.tail };
+    WCHAR *out = m->text;
+    size_t n = edit.head;
+
+    if (edit.head + names.pipe_prefix_n + below.n > sizeof(m->text) / sizeof(m->text[0]) && !(out = thread_buffer(0)))
+        return NULL;
+    memcpy(out, name.s, n * sizeof(WCHAR));
+    n += move_pipe_name(out + n, below);
+    m->attr = *attr;
+    m->attr.ObjectName = &m->name;
+    if (edit.head) m->attr.RootDirectory = NULL; /* else it is the pipe device, whose names are relative */
+    m->name.Buffer = out;
+    if (n > UNICODE_STRING_MAX) n = UNICODE_STRING_MAX + 1; /* much of nothing before it: the real call refuses it */
+    m->name.Length = m->name.MaximumLength = (uint16_t)(n * sizeof(WCHAR));
+    return &m->attr;
+}
+
+const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
+                                   enum name_class *class_out, NTSTATUS *status)
+{
+    struct name_edit edit = { 0 };
+    struct span name;
+    enum name_class class;
+
+    m->host = NULL;
+    *status = STATUS_SUCCESS;
+    *class_out = NAME_UNCHANGED;
+    if (attr && attr->RootDirectory && slot_kind(attr->RootDirectory) == SLOT_PIPE_ROOT) {
+        if (!name_of(attr, &name) || name.n > UNICODE_STRING_MAX) return attr;
+        class = NAME_MOVED;
+    }
+    else {
+        if (!absolute_name(attr, false, &name)) return attr;
+        class = classify_file(name, &edit);
+        /* a link or device among the named objects can be opened like a file */
+        if (class == NAME_OBJECT) {
+            class = classify_object(name, &edit);
+            return choose(m, attr, name, class, edit, call, TO_OPEN);
+        }
+    }
+    *class_out = class;
+    if (class == NAME_UNCHANGED || class == NAME_PIPE_ROOT) return attr;
+    if (class == NAME_REFUSED) {
+        TRACE(call, "refused", name);
+        *status = STATUS_OBJECT_PATH_NOT_FOUND;
+        return NULL;
+    }
+    if (name.n > UNICODE_STRING_MAX) return attr; /* the real call refuses it */
+    TRACE(call, "pipe", name);
+    if (!(attr = move_pipe(m, attr, name, edit))) *status = STATUS_NO_MEMORY;
+    return attr;
+}
+
+const OBJECT_ATTRIBUTES *move_key(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call)
+{
+    struct name_edit edit;
+    struct span name;
+
+    if (!name_of(attr, &name) || attr->RootDirectory || name.s[0] != '\\') return attr;
+    if (classify_key(name, &edit) != NAME_MOVED) return attr;
+    if (!move_name(m, attr, name, edit, names.hive_root, names.hive_root_n, 0)) return attr;
+    TRACE(call, "key", name);
+    return &m->attr;
+}
