@@ -54,7 +54,7 @@ def names(macro: str) -> list[tuple[str, str, str]]:
     """The rows of names.def that a macro writes: class, path, reason."""
     source = (SOURCE / "names.def").read_text(encoding="utf-8")
     rows = re.findall(rf"^{macro}\((\w+), ({_TEXT}), ({_TEXT})\)$", source, re.MULTILINE)
-    return [(row[0].lower(), *strings(row[1]), *strings(row[3])) for row in rows]  # type: ignore[misc]
+    return [(row[0].lower(), *strings(row[1]), *strings(row[3])) for row in rows]
 
 
 def hooked() -> list[str]:
