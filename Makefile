@@ -14,7 +14,7 @@ NATIVE := src/winesilo/_native
 PYTEST_ARGS ?=
 CONFORMANCE_ARGS ?=
 
-.PHONY: help build demo test unit lint bench test-wine10 conformance conformance-wine10 clean deps deps-demo natives guest-tests
+.PHONY: help build demo test unit lint bench test-wine10 conformance conformance-wine10 clean deps deps-demo natives guest-tests deps-test wine32
 
 help:
 	@echo 'make build        the command, at .venv/bin/silo'
@@ -29,6 +29,13 @@ help:
 
 deps:
 	@scripts/system-deps.sh build
+
+deps-test:
+	@scripts/system-deps.sh build test
+
+# Wine's DLLs for 32-bit programs; tests that need them are skipped without.
+wine32:
+	@scripts/wine32.sh || echo 'winesilo: without i386 DLLs the tests of 32-bit programs are skipped' >&2
 
 deps-demo:
 	@scripts/system-deps.sh build demo
@@ -47,7 +54,7 @@ build: $(STAMP) natives
 demo: deps-demo build
 	@$(VENV)/bin/silo demo
 
-guest-tests: deps
+guest-tests: deps-test
 	@if [ -f tests/guest/Makefile ]; then $(MAKE) -s --no-print-directory -C tests/guest; fi
 
 lint: $(STAMP)
@@ -59,7 +66,7 @@ lint: $(STAMP)
 unit: build
 	@$(VENV)/bin/python -m pytest tests/unit $(PYTEST_ARGS)
 
-test: deps-demo build lint guest-tests
+test: deps-demo build lint guest-tests wine32
 	@if [ -f tests/fuzz/Makefile ]; then $(MAKE) -s --no-print-directory -C tests/fuzz check; fi
 	@$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
 

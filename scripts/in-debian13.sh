@@ -51,6 +51,8 @@ print("\n".join([*project["dependencies"], *project["optional-dependencies"]["de
   echo "$requirements" >"$tree$venv/.requirements"
 fi
 
+chroot "$tree" /repo/scripts/wine32.sh || echo 'winesilo: no i386 DLLs of Wine 10: tests of 32-bit programs are skipped'
+
 echo "winesilo: $(chroot "$tree" /usr/lib/wine/wine64 --version), $(chroot "$tree" python3 --version)"
 # The tree becomes the root of this mount namespace: in a mere chroot no user namespace can be made.
 mkdir -p "$tree/.outside"

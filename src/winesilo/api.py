@@ -94,8 +94,13 @@ class Host:
         """The Wine prefix that all silos share; read-only for them."""
         return self._paths.base
 
-    def init(self, on_progress: OnProgress | None = None) -> bool:
+    def init(self, on_progress: OnProgress | None = None, wine32: str | None = None) -> bool:
         """Make the base, unless it exists.
+
+        Args:
+            on_progress: called with a text and, where known, the share done (0 to 1).
+            wine32: the folder with Wine's ``i386-windows``, for 32-bit programs; None looks for one,
+                ``none`` makes a base without.
 
         Returns:
             Whether it was made now.
@@ -104,7 +109,7 @@ class Host:
             WineNotFound, WineTooOld, DiskFull, NamespaceError, OverlayError: what is missing, with the fix.
             HostBusy: another process does the same.
         """
-        return init_host(self.name, on_progress)
+        return init_host(self.name, on_progress, wine32)
 
     def status(self) -> HostStatus:
         """What is known about the host; starts nothing.

@@ -7,6 +7,7 @@
  *   processes probe PID     print `found HOW` or `absent HOW` for each way to reach the process
  *   processes console PID   print whether the process's console can be used
  *   processes list          print `process PID PARENT NAME` for each process of a snapshot
+ *   processes bits          print `N bits`, and whether it is emulated
  *   processes child CODE    exit with CODE */
 
 #include "check.h"
@@ -215,6 +216,13 @@ int main(int argc, char **argv)
             printf("absent console %lu\n", GetLastError());
         return 0;
     }
+    if (!strcmp(what, "bits")) {
+        BOOL emulated = FALSE;
+
+        IsWow64Process(GetCurrentProcess(), &emulated);
+        printf("%d bits%s\n", (int)sizeof(void *) * 8, emulated ? ", emulated" : "");
+        return 0;
+    }
     if (!strcmp(what, "list")) {
         take_snapshot();
         for (int i = 0; i < process_count; i++)
@@ -222,5 +230,5 @@ int main(int argc, char **argv)
                    processes[i].szExeFile);
         return 0;
     }
-    usage("processes host|silo | hold | probe PID [TID] | console PID | list | child CODE");
+    usage("processes host|silo | hold | probe PID [TID] | console PID | list | bits | child CODE");
 }

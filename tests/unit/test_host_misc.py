@@ -167,6 +167,69 @@ def test_wine_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not {"TMPDIR", "DISPLAY"} & set(env)
 
 
+def windows_program(path: Path, machine: int) -> Path:
+    """The start of a program: what tells its machine."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(
+        b"MZ".ljust(60, b"\0") + (64).to_bytes(4, "little") + b"PE\0\0" + machine.to_bytes(2, "little")
+    )
+    return path
+
+
+def test_machine_of_programs(tmp_path: Path) -> None:
+    assert wine.is_i386(windows_program(tmp_path / "32.exe", 0x14C))
+    assert wine.machine_of(windows_program(tmp_path / "64.exe", 0x8664)) == 0x8664
+    whole = (tmp_path / "32.exe").read_bytes()
+    for length in (0, 1, 2, 63, 64, 69):
+        (tmp_path / "cut.exe").write_bytes(whole[:length])
+        assert wine.machine_of(tmp_path / "cut.exe") is None
+    (tmp_path / "dos.exe").write_bytes(whole[:60] + b"\xff\xff\xff\xff" + whole[64:])
+    assert wine.machine_of(tmp_path / "dos.exe") is None
+    assert wine.machine_of(tmp_path / "missing.exe") is None
+    assert wine.machine_of(tmp_path) is None
+
+
+def test_files_for_32_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wine, "_I386_DIRECTORIES", (str(tmp_path / "i386"),))
+    installed = wine.Wine(tmp_path / "lib" / "wine" / "wine64", tmp_path / "server", (8, 0), "wine-8.0")
+    assert installed.find_i386() is None
+    with pytest.raises(errors.WineNotFound, match="i386-windows"):
+        installed.find_i386(str(tmp_path / "i386"))
+    windows_program(tmp_path / "i386" / "i386-windows" / "ntdll.dll", 0x14C)
+    assert installed.find_i386() == tmp_path / "i386"
+    assert installed.find_i386(str(tmp_path / "i386")) == tmp_path / "i386"
+    assert installed.find_i386(wine.NO_WINE32) is None
+    own = tmp_path / "lib" / "x86_64-linux-gnu" / "wine"
+    windows_program(own / "i386-windows" / "ntdll.dll", 0x8664)
+    assert installed.find_i386() == tmp_path / "i386", "these are no 32-bit files"
+    windows_program(own / "i386-windows" / "ntdll.dll", 0x14C)
+    assert installed.find_i386() == own
+
+    place = tmp_path / "place"
+    with pytest.raises(errors.WineNotFound, match="can't be found"):
+        installed.link_i386(tmp_path / "i386", place)
+    (own / "x86_64-unix").mkdir()
+    (own / "x86_64-unix" / "ntdll.so").touch()
+    for found in (tmp_path / "i386", own):
+        installed.link_i386(found, place)
+        assert (place / "i386-windows").readlink() == found / "i386-windows"
+        assert (place / "x86_64-unix").readlink() == own / "x86_64-unix"
+    monkeypatch.setenv("WINEDLLPATH", "/other")
+    assert wine.environment(Path("/p"), wine32=place)["WINEDLLPATH"] == f"/other:{place}"
+    monkeypatch.delenv("WINEDLLPATH")
+    assert wine.environment(Path("/p"), wine32=place)["WINEDLLPATH"] == str(place)
+    assert wine.dll_folders(place) == [place]
+
+
+def test_a_32_bit_preloader_is_no_loader(tmp_path: Path) -> None:
+    """It would run programs without our library."""
+    for name, kind in (("wine64", 2), ("wine64-preloader", 2), ("wine-preloader", 1)):
+        (tmp_path / name).write_bytes(b"\x7fELF" + bytes([kind]))
+        (tmp_path / name).chmod(0o755)
+    installed = wine.Wine(tmp_path / "wine64", tmp_path / "wineserver", (8, 0), "wine-8.0")
+    assert installed.executables() == [tmp_path / "wine64", tmp_path / "wine64-preloader"]
+
+
 def test_overlay_options_escape_paths() -> None:
     overlay = Overlay(
         [Path("/a:b"), Path("/c,d")], Path("/u,p"), Path("/w:k"), Path("/t"), Method.KERNEL_USER

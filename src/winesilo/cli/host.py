@@ -16,14 +16,20 @@ def host() -> None:
 
 
 @host.command()
+@click.option(
+    "--wine32",
+    metavar="DIR",
+    help="The folder with Wine's i386-windows, for 32-bit programs; 'none' leaves them out. "
+    "Without this option it is looked for.",
+)
 @pass_settings
-def init(settings: Settings) -> None:
+def init(settings: Settings, wine32: str | None) -> None:
     """Make the host's base: the Wine prefix whose files and registry all silos share.
 
     This is done once. An interrupted run leaves nothing half-made.
     """
     with output.progress(plain=True) as on_progress:
-        settings.host().init(on_progress=on_progress)
+        settings.host().init(on_progress=on_progress, wine32=wine32)
 
 
 @host.command()

@@ -32,6 +32,8 @@ from winesilo.host.paths import HostPaths, data_root
 
 #: A prefix made by Wine 8.0 or 10.0 takes 700 MB; some room for the first silos.
 SPACE_NEEDED: Final = 900 << 20
+#: What the files for 32-bit programs take besides.
+SPACE_WINE32: Final = 650 << 20
 FORMAT: Final = 1
 
 OnProgress = Callable[[str, float | None], None]
@@ -47,6 +49,7 @@ class HostInfo:
         loader: path of the loader.
         created: ISO 8601 time.
         links: symbolic links of the base's registry, lower-case logical paths.
+        wine32: the folder with Wine's files for 32-bit programs; None: the base can't run them.
     """
 
     format: int
@@ -54,6 +57,7 @@ class HostInfo:
     loader: str
     created: str
     links: list[tuple[str, str]]
+    wine32: str | None = None
 
     def write(self, path: Path) -> None:
         """Write it atomically."""
@@ -75,6 +79,7 @@ def load_info(paths: HostPaths) -> HostInfo:
             loader=str(raw["loader"]),
             created=str(raw["created"]),
             links=[(str(source), str(target)) for source, target in raw["links"]],
+            wine32=str(raw["wine32"]) if raw.get("wine32") else None,
         )
     except FileNotFoundError:
         raise HostNotInitialised(f"the host {paths.name!r} has no base yet", "run: silo host init") from None
@@ -134,12 +139,13 @@ def lock(paths: HostPaths) -> Iterator[int]:
         os.close(descriptor)
 
 
-def init_host(host_name: str, on_progress: OnProgress | None = None) -> bool:
+def init_host(host_name: str, on_progress: OnProgress | None = None, wine32: str | None = None) -> bool:
     """Make the host's base, unless it exists.
 
     Args:
         host_name: which host.
         on_progress: called with a text and, where known, the share done (0 to 1).
+        wine32: see :meth:`winesilo.host.wine.Wine.find_i386`.
 
     Returns:
         True if it was made, False if it existed.
@@ -154,15 +160,15 @@ def init_host(host_name: str, on_progress: OnProgress | None = None) -> bool:
         load_info(paths)
         check_base(paths)
         return False
-    wine.find()
-    require_space(data_root(), SPACE_NEEDED, "the base prefix")
+    folder = wine.find().find_i386(wine32)
+    require_space(data_root(), SPACE_NEEDED + (SPACE_WINE32 if folder else 0), "the base prefix")
     with os_errors("make the host's base"), lock(paths):
         if paths.host_json.is_file():  # another process was faster
             return False
         discard_prefix(paths.base_partial)
         discard_prefix(paths.base)
         try:
-            _run_worker(paths, on_progress or (lambda text, done: None))
+            _run_worker(paths, on_progress or (lambda text, done: None), folder)
         except BaseException:
             discard_prefix(paths.base_partial)
             raise
@@ -186,11 +192,11 @@ def discard_prefix(prefix: Path) -> None:
     remove_tree(prefix)
 
 
-def _run_worker(paths: HostPaths, on_progress: OnProgress) -> None:
+def _run_worker(paths: HostPaths, on_progress: OnProgress, wine32: Path | None) -> None:
     """Run the worker, hand its progress on, raise its error."""
     with paths.daemon_log.open("ab") as log:
         worker = process.spawn(
-            [sys.executable, "-m", "winesilo.host.base_worker", paths.name],
+            [sys.executable, "-m", "winesilo.host.base_worker", paths.name, str(wine32 or wine.NO_WINE32)],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             stdout=process.PIPE,
             stderr=log,

@@ -1,6 +1,6 @@
 """The process that makes the base prefix, in namespaces of its own.
 
-``python -m winesilo.host.base_worker HOST`` writes JSON lines to standard output: any number of
+``python -m winesilo.host.base_worker HOST WINE32`` writes JSON lines to standard output: any number of
 ``{"progress": {"text", "done"}}``, then perhaps ``{"error": ...}``.  It dies with its parent.
 """
 
@@ -43,30 +43,35 @@ def main(argv: list[str]) -> int:
     child = os.fork()
     if child == 0:
         namespaces.die_with_parent(signal.SIGKILL)
-        nsinit.run_as_init(lambda: _guarded(paths, user_namespace))
+        nsinit.run_as_init(lambda: _guarded(paths, user_namespace, argv[1]))
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF
 
 
-def _guarded(paths: HostPaths, user_namespace: bool) -> int:
+def _guarded(paths: HostPaths, user_namespace: bool, wine32: str) -> int:
     try:
         with os_errors("make the host's base"):
-            make(paths, user_namespace)
+            make(paths, user_namespace, wine32)
     except WinesiloError as error:
         return _fail(error)
     return 0
 
 
-def make(paths: HostPaths, user_namespace: bool) -> None:
+def make(paths: HostPaths, user_namespace: bool, wine32: str) -> None:
     """Make base, template and host.json; see :func:`winesilo.host.base.init_host` for the errors."""
     _progress("looking for a way to mount silos' files", None)
     overlayfs.find_method(paths.data, user_namespace)
     installation = wine.find()
+    folder = installation.find_i386(wine32)
+    dlls = None
+    if folder is not None:
+        paths.wine32.mkdir(parents=True, exist_ok=True)
+        installation.link_i386(folder, dlls := paths.wine32)
     prefix = paths.base_partial
     prefix.mkdir(parents=True)
     _progress(f"creating the base prefix with {installation.version_text}", 0.0)
     server = WineServer(installation, prefix, sys.stderr)
     try:
-        boot(installation, prefix, "--init", _progress)
+        boot(installation, prefix, "--init", _progress, dlls)
     except HostError:
         require_space(prefix, _SPACE_LEFT, "the base prefix")  # the likely reason
         raise
@@ -75,7 +80,7 @@ def make(paths: HostPaths, user_namespace: bool) -> None:
     require_space(prefix, _SPACE_LEFT, "the base prefix")  # the wineserver only mutters when it can't save
     _progress("reading the base's registry", 0.95)
     tidy(prefix)
-    info = describe(paths, installation, prefix)
+    info = describe(paths, installation, prefix, str(folder) if folder else None)
     for folder in (paths.silos, paths.layers):
         folder.mkdir(exist_ok=True)
     _progress("saving", 0.99)
@@ -85,14 +90,17 @@ def make(paths: HostPaths, user_namespace: bool) -> None:
     _progress("the base is ready", 1.0)
 
 
-def boot(installation: wine.Wine, prefix: Path, option: str, on_progress: OnProgress) -> None:
+def boot(
+    installation: wine.Wine, prefix: Path, option: str, on_progress: OnProgress, wine32: Path | None
+) -> None:
     """Run wineboot in ``prefix`` and report how far it is by counting files.
 
     Raises:
         HostError: it failed or took longer than ten minutes.
     """
     argv = [str(installation.loader), "wineboot.exe", option]
-    child = process.spawn(argv, env=wine.environment(prefix), cwd=prefix, stderr=sys.stderr)
+    env = wine.environment(prefix, wine32=wine32)
+    child = process.spawn(argv, env=env, cwd=prefix, stderr=sys.stderr)
     waited = 0.0
     while True:
         try:
@@ -104,7 +112,9 @@ def boot(installation: wine.Wine, prefix: Path, option: str, on_progress: OnProg
             child.kill()
             child.wait()
             raise HostError(f"wineboot did not end within {WINEBOOT_TIMEOUT_S:g} s")
-        on_progress("creating the base prefix", min(0.9, 0.9 * _count(prefix) / _USUAL_FILES))
+        on_progress(
+            "creating the base prefix", min(0.9, 0.9 * _count(prefix) / (_USUAL_FILES * (2 if wine32 else 1)))
+        )
     if code != 0 or not (prefix / "drive_c" / "windows" / "system32").exists():
         raise HostError(f"wineboot failed (exit code {code})", "run with WINEDEBUG=err+all to see why")
 
@@ -124,7 +134,7 @@ def tidy(prefix: Path) -> None:
     remove_tree(prefix / "dosdevices" / "d:")
 
 
-def describe(paths: HostPaths, installation: wine.Wine, prefix: Path) -> HostInfo:
+def describe(paths: HostPaths, installation: wine.Wine, prefix: Path, wine32: str | None) -> HostInfo:
     """Write the hive templates of ``prefix`` and return the record for host.json."""
     base = template.read_base(prefix)
     links = template.link_table(base)
@@ -136,6 +146,7 @@ def describe(paths: HostPaths, installation: wine.Wine, prefix: Path) -> HostInf
         loader=str(installation.loader),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         links=links,
+        wine32=wine32,
     )
 
 

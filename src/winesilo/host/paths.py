@@ -112,6 +112,11 @@ class HostPaths:
         return self.data / "base.partial"
 
     @property
+    def wine32(self) -> Path:
+        """Links to Wine's files for 32-bit programs."""
+        return self.data / "wine32"
+
+    @property
     def host_json(self) -> Path:
         """Wine version, link table, options found out at init."""
         return self.data / "host.json"

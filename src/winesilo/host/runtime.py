@@ -86,6 +86,7 @@ class HostRuntime:
         self.library = library_path()
         self._agent_path = agent_path()
         self.wine = wine.find()
+        self.wine32 = self._link_wine32()
         self.overlay_method = overlayfs.find_method(paths.data, user_namespace)
         self._mount_shm()
         self._preload = self._preload_path()
@@ -95,6 +96,12 @@ class HostRuntime:
         if self.paths.shm.is_relative_to(self.paths.runtime):
             self.paths.shm.mkdir(mode=0o700, exist_ok=True)
         ns.Mount("winesilo", self.paths.shm, "tmpfs", ns.MS_NOSUID | ns.MS_NODEV, "mode=0700").execute()
+
+    def _link_wine32(self) -> Path | None:
+        if self.info.wine32 is None:
+            return None
+        self.wine.link_i386(Path(self.info.wine32), self.paths.wine32)
+        return self.paths.wine32
 
     def _preload_path(self) -> Path:
         """The library by a path that LD_PRELOAD can hold (it splits at spaces and colons)."""
@@ -172,11 +179,11 @@ class HostRuntime:
         log.info("updating the base from %s to %s", self.info.wine, self.wine.version_text)
         server = WineServer(self.wine, self.paths.base, self._log_file)
         try:
-            boot(self.wine, self.paths.base, "--update", lambda text, done: None)
+            boot(self.wine, self.paths.base, "--update", lambda text, done: None, self.wine32)
         finally:
             server.stop()
         tidy(self.paths.base)
-        self.info = describe(self.paths, self.wine, self.paths.base)
+        self.info = describe(self.paths, self.wine, self.paths.base, self.info.wine32)
         self.info.write(self.paths.host_json)
 
     def _start_agent(self) -> Agent:
@@ -185,7 +192,7 @@ class HostRuntime:
         try:
             self._agent_process = process.spawn(
                 [str(self.wine.loader), str(self._agent_path)],
-                env=wine.environment(self._prefix),
+                env=wine.environment(self._prefix, wine32=self.wine32),
                 cwd=self._prefix,
                 stdin=request_read,
                 stdout=reply_write,
@@ -269,7 +276,7 @@ class HostRuntime:
             for name, value in (extra or {}).items()
             if not name.startswith(("WINE", "LD_", "TMPDIR", "XDG_"))
         }
-        env.update(wine.environment(where.prefix))
+        env.update(wine.environment(where.prefix, wine32=self.wine32))
         env["HOME"] = str(where.root)
         env["WINELOADER"] = str(self.wine.loader)
         env["LD_PRELOAD"] = str(self._preload)

@@ -32,6 +32,7 @@ from winesilo.host.base import check_base
 from winesilo.host.files import os_errors, require_space
 from winesilo.host.runtime import HostRuntime
 from winesilo.host.watcher import Watcher
+from winesilo.host.wine import is_i386
 from winesilo.services.control import ServiceControl
 from winesilo.vm import copying, guestpath, views, winver
 from winesilo.vm.instance import Instance
@@ -356,6 +357,14 @@ class Engine:
         with ServiceControl(instance.agent, instance.record.id) as control:
             yield control
 
+    def _check_machine(self, path: Path, program: str) -> None:
+        if self.runtime.info.wine32 is None and is_i386(path):
+            raise ProgramError(
+                f"'{program}' is a 32-bit program, and the host's base has no files for those",
+                "install Wine's i386 DLLs (Debian: libwine:i386) and make the host anew: silo host init",
+                path=program,
+            )
+
     def exec_spec(
         self, name: str, argv: list[str], cwd: str | None, env: dict[str, str]
     ) -> tuple[dict[str, Any], Any]:
@@ -381,6 +390,7 @@ class Engine:
         try:
             directory = guestpath.to_unix(root, folder)
             program = guestpath.find_program(root, argv[0], folder)
+            self._check_machine(guestpath.to_unix(root, program), argv[0])
         except InvalidPath as error:
             raise ProgramError(error.message, error.hint, path=argv[0]) from error
         if not directory.is_dir():

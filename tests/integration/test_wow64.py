@@ -1,0 +1,225 @@
+"""32-bit programs: they run in the 64-bit loader (new WoW64), see what 64-bit ones see, and never run outside
+the silo, also where a 32-bit loader is installed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from helpers import Machine, TemporarySilo
+from test_guest_programs import KNOWN_GAPS, failures
+
+from winesilo import Host
+from winesilo.errors import ProgramError, WineNotFound
+from winesilo.host import files, wine
+from winesilo.host.wineserver import WineServer
+
+Guest = Callable[[str], Path]
+PROGRAMS = ("objects", "pipes", "mailslots", "files", "processes", "jobs", "sockets", "drivers")
+#: A loader of an old WoW64 would be beside the 64-bit one, and runs what it is given without our library.
+FAKE_LOADER = r"""
+.globl _start
+_start:
+    movl $4, %eax
+    movl $2, %ebx
+    movl $text, %ecx
+    movl $9, %edx
+    int $0x80
+    movl $1, %eax
+    movl $77, %ebx
+    int $0x80
+.data
+text: .ascii "unhooked\n"
+"""
+
+
+def i386_folder() -> Path:
+    """What scripts/wine32.sh has fetched."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "winesilo" / "wine32-{}.{}".format(*wine.find().version)
+    if not (folder / "i386-windows" / "ntdll.dll").is_file():
+        pytest.skip(f"{folder} is missing: make wine32")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def host32(machine: Machine) -> Iterator[Host]:
+    """A host whose base can run 32-bit programs."""
+    host = Host("t32")
+    assert host.init(wine32=str(i386_folder()))
+    yield host
+    host.stop(force=True)
+
+
+@pytest.fixture
+def silo32(host32: Host) -> Iterator[TemporarySilo]:
+    with TemporarySilo(host32) as silo:
+        yield silo
+
+
+class Plain:
+    """The same prefix without winesilo: a copy of the base that shares its files."""
+
+    def __init__(self, host: Host, folder: Path) -> None:
+        self.folder = folder
+        self.dlls = host.base.parent / "wine32"
+        self.prefix = folder / "prefix"
+        shutil.copytree(host.base, self.prefix, symlinks=True, copy_function=os.link)
+        self.wine = wine.find()
+
+    def run(self, *argv: str, wrapper: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end; its output goes through a file, which services may keep open."""
+        with (self.folder / "output").open("w+b") as output:
+            done = subprocess.run(
+                [*wrapper, str(self.wine.loader), *argv],
+                env=wine.environment(self.prefix, wine32=self.dlls),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                timeout=120,
+                check=False,
+            )
+            output.seek(0)
+            text = output.read().decode("utf-8", "replace").replace("\r\n", "\n")
+        return subprocess.CompletedProcess(argv, done.returncode, text)
+
+
+@pytest.fixture(scope="module")
+def plain(host32: Host, machine: Machine) -> Iterator[Plain]:
+    folder = machine.root / "plain32"
+    folder.mkdir()
+    plain = Plain(host32, folder)
+    server = WineServer(plain.wine, plain.prefix)
+    yield plain
+    server.stop()
+    files.remove_tree(folder)
+
+
+def failed(output: str) -> set[str]:
+    return {line.removeprefix("not ok ").split(":")[0] for line in failures(output)}
+
+
+def test_it_is_32_bits(silo32: TemporarySilo, guest: Guest) -> None:
+    silo32.silo.copy_in(guest("processes32"), "C:\\")
+    assert silo32.run(r"C:\processes32.exe", "bits") == "32 bits, emulated\n"
+    assert silo32.run("cmd", "/c", r"C:\processes32.exe bits") == "32 bits, emulated\n"
+    assert "Microsoft Windows" in silo32.run(r"C:\windows\syswow64\cmd.exe", "/c", "ver")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_as_on_plain_wine(silo32: TemporarySilo, plain: Plain, guest: Guest, program: str) -> None:
+    """What a 32-bit program can do on plain Wine it can do in a silo."""
+    image = guest(f"{program}32")
+    shutil.copy(image, plain.prefix / "drive_c")
+    outside = plain.run(rf"C:\{program}32.exe", "host").stdout
+    assert "done " in outside
+    silo32.silo.copy_in(image, "C:\\")
+    inside = silo32.silo.run([rf"C:\{program}32.exe", "silo"], timeout=120).stdout
+    assert "done " in inside
+    assert failed(inside) - KNOWN_GAPS.get(program, set()) <= failed(outside)
+
+
+def test_apart_from_other_silos(host32: Host, silo32: TemporarySilo, guest: Guest) -> None:
+    """Names made by a 32-bit program are its silo's, and 64-bit programs there find them."""
+    code = r"C:\objects32.exe"
+    with TemporarySilo(host32) as other:
+        for silo in (silo32, other):
+            for name in ("objects32", "objects", "processes32"):
+                silo.silo.copy_in(guest(name), "C:\\")
+        with silo32.silo.popen(
+            [code, "hold", "w32"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as holder:
+            assert holder.stdout is not None
+            while holder.stdout.readline().strip() != b"ready":
+                assert holder.poll() is None
+            inside = silo32.run(r"C:\objects.exe", "probe", "w32")
+            assert "found" in inside
+            assert "absent" not in inside
+            assert "found" not in other.run(code, "probe", "w32")
+            assert "objects32.exe" not in other.run(r"C:\processes32.exe", "list")
+            assert "objects32.exe" in silo32.run(r"C:\processes32.exe", "list")
+            holder.communicate()
+
+
+def test_service(silo32: TemporarySilo, guest: Guest) -> None:
+    silo32.silo.copy_in(guest("testsvc32"), "C:\\")
+    silo32.silo.create_service("Old", r"C:\testsvc32.exe normal")
+    service = silo32.silo.service("Old")
+    service.start()
+    assert service.info().state == "running"
+    assert any(process.name == "testsvc32.exe" for process in silo32.silo.ps())
+    service.stop()
+    assert service.info().state == "stopped"
+
+
+def test_without_the_files(silo: TemporarySilo, guest: Guest) -> None:
+    """A base that can't run 32-bit programs says so, before anything runs."""
+    silo.silo.copy_in(guest("processes32"), "C:\\")
+    with pytest.raises(ProgramError, match="32-bit program") as refused:
+        silo.silo.run([r"C:\processes32.exe", "bits"])
+    assert refused.value.hint is not None
+    assert "libwine:i386" in refused.value.hint
+
+
+def test_folder_without_the_files(machine: Machine, tmp_path: Path) -> None:
+    host = Host("t32-missing")
+    with pytest.raises(WineNotFound, match="i386-windows"):
+        host.init(wine32=str(tmp_path))
+    assert not host.initialised
+
+
+@pytest.fixture(scope="module")
+def fake_loader(machine: Machine) -> Path:
+    """A folder with a 32-bit loader, to lay over the folder of the 64-bit one."""
+    folder = machine.root / "loader32"
+    folder.mkdir()
+    loader = wine.find().loader
+    if not loader.name.endswith("64"):
+        pytest.skip("this Wine's loaders have no names of their own for 32 bits")
+    source = folder / "loader.s"
+    source.write_text(FAKE_LOADER)
+    program = folder / loader.name.removesuffix("64")
+    for command in (
+        ["as", "--32", "-o", str(folder / "loader.o"), str(source)],
+        ["ld", "-m", "elf_i386", "-o", str(program), str(folder / "loader.o")],
+    ):
+        subprocess.run(command, check=True, timeout=60)
+    return folder
+
+
+def lay_over(folder: Path) -> list[str]:
+    place = str(wine.find().loader.parent)
+    return ["mount", "-t", "overlay", "overlay", "-o", f"lowerdir={folder}:{place}", place]
+
+
+@contextlib.contextmanager
+def loader_installed(host: Host, folder: Path) -> Iterator[None]:
+    """In the host's own mount namespace only."""
+    namespaces = f"/proc/{host.status().pid}/ns"
+    enter = ["nsenter", f"--mount={namespaces}/mnt", f"--pid={namespaces}/pid"]
+    subprocess.run([*enter, *lay_over(folder)], check=True, timeout=60)
+    try:
+        yield
+    finally:
+        subprocess.run([*enter, "umount", "-l", str(wine.find().loader.parent)], check=True, timeout=60)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="laying a folder over Wine's needs root")
+def test_old_loader_never_runs(
+    host32: Host, silo32: TemporarySilo, plain: Plain, fake_loader: Path, guest: Guest
+) -> None:
+    """Plain Wine prefers a 32-bit loader, which has none of our hooks; a silo's processes must not."""
+    image = guest("processes32")
+    shutil.copy(image, plain.prefix / "drive_c")
+    wrapper = ("unshare", "--mount", "sh", "-c", " ".join(lay_over(fake_loader)) + ' && exec "$@"', "sh")
+    assert "unhooked" in plain.run(r"C:\processes32.exe", "bits", wrapper=wrapper).stdout
+    silo32.silo.copy_in(image, "C:\\")
+    with loader_installed(host32, fake_loader):
+        assert silo32.run(r"C:\processes32.exe", "bits") == "32 bits, emulated\n"
+        assert silo32.run("cmd", "/c", r"C:\processes32.exe bits") == "32 bits, emulated\n"
