@@ -98,8 +98,13 @@ static NTSTATUS next_entry(struct merged *d, struct entry *one, ULONG size, ULON
     ULONG index;
 
     while (!(*context & OWN_ENTRIES)) {
+        index = *context - 1;
         status = next_of(d->handle, one, size, context, needed);
-        if (status == STATUS_NO_MORE_ENTRIES) *context = OWN_ENTRIES;
+        if (status == STATUS_NO_MORE_ENTRIES) {
+            /* behind the last entry the silo's own follow; farther on, nothing */
+            if (*context && next_of(d->handle, one, size, &index, needed) == STATUS_NO_MORE_ENTRIES) return status;
+            *context = OWN_ENTRIES;
+        }
         else if (!NT_SUCCESS(status) || class_of(d, &one->name) != NAME_MOVED) return status;
     }
     if (!d->own && !open_own(d)) return STATUS_NO_MORE_ENTRIES;

@@ -163,6 +163,15 @@ NTSTATUS hook_NtDuplicateObject(HANDLE source_process, HANDLE source, HANDLE tar
     return status;
 }
 
+/* Wine tells the length in 16 bits and ends the text with a zero: a long name has its end farther on. */
+static struct span whole_name(const OBJECT_NAME_INFORMATION *info)
+{
+    size_t n = info->Name.Length / sizeof(WCHAR);
+
+    if (info->Name.Buffer[n]) n += 0x10000 / sizeof(WCHAR);
+    return (struct span){ info->Name.Buffer, n };
+}
+
 static NTSTATUS query_name(HANDLE handle, void *info, ULONG size, ULONG *used)
 {
     OBJECT_NAME_INFORMATION *own = thread_buffer(0), *out = info;
@@ -171,7 +180,7 @@ static NTSTATUS query_name(HANDLE handle, void *info, ULONG size, ULONG *used)
     size_t n;
 
     if (!own || real_NtQueryObject(handle, ObjectNameInformation, own, THREAD_BUFFER, NULL) ||
-        !show_name((struct span){ own->Name.Buffer, own->Name.Length / sizeof(WCHAR) }, &shown))
+        !own->Name.Buffer || !show_name(whole_name(own), &shown))
         return real_NtQueryObject(handle, ObjectNameInformation, info, size, used);
     n = (shown.part[0].n + shown.part[1].n) * sizeof(WCHAR);
     need = (ULONG)(sizeof(*out) + n + sizeof(WCHAR));

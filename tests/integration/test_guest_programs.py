@@ -25,6 +25,7 @@ KNOWN_GAPS = {
 PROGRAMS = (
     "objects",
     "devices",
+    "names",
     "pipes",
     "mailslots",
     "registry",

@@ -52,7 +52,7 @@ def ask(silo: TemporarySilo, guest: Guest, program: str, *words: str) -> list[st
     return silo.run(rf"C:\{program}.exe", *words).splitlines()
 
 
-@pytest.mark.parametrize("program", ["objects", "pipes", "mailslots", "devices"])
+@pytest.mark.parametrize("program", ["objects", "pipes", "mailslots", "devices", "names"])
 def test_names(pair: tuple[TemporarySilo, TemporarySilo], guest: Guest, program: str) -> None:
     """The same name in both at once, each finding its own; a name of one is not found in the other."""
     one, other = pair
