@@ -12,7 +12,7 @@
 
 #include "names.h"
 
-enum { CONFIG_LOADERS = 8, CONFIG_FOLDERS = 8, CONFIG_PATHS = 64 };
+enum { CONFIG_LOADERS = 8, CONFIG_FOLDERS = 32, CONFIG_PATHS = 64 };
 
 /* a logical registry path, "machine\software\x", lower case */
 struct config_path {

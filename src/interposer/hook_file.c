@@ -49,8 +49,8 @@ static void copied_note(uint64_t inode)
     pthread_mutex_unlock(&copied_lock);
 }
 
-/* The only files outside of C: that a silo's programs can read are Wine's own. The name is captured, so that it
- * is the checked one that is used. *status stays as it is if it is none of them. */
+/* The only files outside of C: that a silo's programs can read are Wine's own and fonts, which win32u.so opens
+ * by such names. The name is captured and collapsed, so that it is the checked one that is used. *status stays as it is if it is none of them. */
 static const OBJECT_ATTRIBUTES *wine_file(struct moved *m, const OBJECT_ATTRIBUTES *attr, NTSTATUS *status)
 {
     const UNICODE_STRING *name = attr->ObjectName;
@@ -58,8 +58,10 @@ static const OBJECT_ATTRIBUTES *wine_file(struct moved *m, const OBJECT_ATTRIBUT
 
     if (attr->RootDirectory || n > sizeof(m->text) / sizeof(m->text[0])) return NULL;
     memcpy(m->text, name->Buffer, n * sizeof(WCHAR));
+    n = collapse_path(m->text, n);
     for (i = 0; i < config.folders_n; i++) {
         if (!is_in_unix_folder((struct span){ m->text, n }, config.folders[i])) continue;
+        m->host = NULL;
         m->attr = *attr;
         m->attr.ObjectName = &m->name;
         m->name.Buffer = m->text;

@@ -340,9 +340,32 @@ static bool separates(WCHAR c)
     return c == '\\' || c == '/';
 }
 
+size_t collapse_path(WCHAR *text, size_t n)
+{
+    size_t out = 0, at = 0, end;
+
+    if (!n || !separates(text[0])) return n; /* there would be no room for what it begins with */
+    while (at < n) {
+        if (separates(text[at])) {
+            at++;
+            continue;
+        }
+        for (end = at; end < n && !separates(text[end]);) end++;
+        if (end - at == 2 && text[at] == '.' && text[at + 1] == '.') {
+            while (out && text[--out] != '\\') continue;
+        }
+        else if (end - at != 1 || text[at] != '.') {
+            text[out++] = '\\';
+            while (at < end) text[out++] = text[at++];
+        }
+        at = end;
+    }
+    return out;
+}
+
 bool is_in_unix_folder(struct span name, const char *folder)
 {
-    size_t at = skip_globalroot(name), n, i, start;
+    size_t at = skip_globalroot(name), n, i;
 
     if (!(n = skip_devices(rest(name, at)))) return false;
     at += n;
@@ -352,12 +375,5 @@ bool is_in_unix_folder(struct span name, const char *folder)
     for (i = 0; folder[i]; i++, at++)
         if (at >= name.n || (folder[i] == '/' ? !separates(name.s[at]) : name.s[at] != (unsigned char)folder[i]))
             return false;
-    if (at < name.n && !separates(name.s[at])) return false;
-    /* no way up */
-    for (start = at; at <= name.n; at++) {
-        if (at < name.n && !separates(name.s[at])) continue;
-        if (at - start == 2 && name.s[start] == '.' && name.s[start + 1] == '.') return false;
-        start = at + 1;
-    }
-    return true;
+    return at == name.n || separates(name.s[at]);
 }

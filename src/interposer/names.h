@@ -65,7 +65,9 @@ size_t object_entry(struct span name, const struct name_edit *edit);
 enum name_class classify_file(struct span name, struct name_edit *edit);
 enum name_class classify_key(struct span name, struct name_edit *edit);
 
-/* Is name a Unix path (\??\unix\...) to this folder or something below it? folder: absolute, no slash at the end */
+/* Put an absolute path into its shortest form, in place: \a\b for /a/./x//../b/. Returns its length. */
+size_t collapse_path(WCHAR *text, size_t n);
+/* Is name, in its shortest form, a Unix path (\??\unix\...) to this folder or something below it? folder: absolute, no slash at the end */
 bool is_in_unix_folder(struct span name, const char *folder);
 /* The name of a pipe or mailslot that is too long for a prefix: a short one in its place, and back. */
 enum { PIPE_NAME_LONG = 32000, PIPE_ALIAS = 17 };

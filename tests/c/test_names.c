@@ -309,6 +309,8 @@ static void test_unix_folder(void)
         { "\\??\\unix\\usr\\lib\\wine\\..", false },
         { "\\??\\unix\\usr\\lib\\wine\\a/../../b", false },
         { "\\??\\unix\\usr\\lib\\wine/..\\etc", false },
+        { "\\??\\unix\\usr\\share\\wine\\../../lib/wine/./fonts/", true },
+        { "\\??\\unix\\..\\..\\..\\usr\\lib\\wine", false },
         { "\\??\\unix\\usr\\lib\\winery", false },
         { "\\??\\unix\\usr\\lib\\Wine\\a", false },
         { "\\??\\unix\\usr\\lib", false },
@@ -322,7 +324,36 @@ static void test_unix_folder(void)
     for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         struct span name = wide(paths[i].name);
 
+        name.n = collapse_path((WCHAR *)name.s, name.n);
         CHECK_ROW(paths[i].name, is_in_unix_folder(name, "/usr/lib/wine") == paths[i].inside);
+        free_span(name);
+    }
+}
+
+static void test_collapse(void)
+{
+    static const char *const paths[][2] = {
+        { "", "" },
+        { "\\", "" },
+        { "\\a", "\\a" },
+        { "a/../b", "a/../b" },
+        { "/a/b", "\\a\\b" },
+        { "\\a\\..", "" },
+        { "\\..\\a", "\\a" },
+        { "\\a\\\\b//c", "\\a\\b\\c" },
+        { "\\a\\.\\b\\.", "\\a\\b" },
+        { "\\a\\b/../c", "\\a\\c" },
+        { "\\...\\..a", "\\...\\..a" },
+        { "\\../../x", "\\x" },
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        WCHAR text[64];
+        struct span name = wide(paths[i][0]);
+
+        memcpy(text, name.s, name.n * sizeof(WCHAR));
+        CHECK_ROW(paths[i][0], same((struct span){ text, collapse_path(text, name.n) }, paths[i][1]));
         free_span(name);
     }
 }
@@ -353,6 +384,7 @@ int main(void)
     test_strip();
     test_drives();
     test_unix_folder();
+    test_collapse();
     test_compare();
     return failed != 0;
 }

@@ -229,12 +229,39 @@ static void check_wine_folder(BOOL silo)
     check(status < 0, "wine-folder-up-slash", "%ls gave %08lx", path, (ULONG)status);
 }
 
+static int CALLBACK count_font(const LOGFONTW *font, const TEXTMETRICW *metric, DWORD type, LPARAM count)
+{
+    (void)font, (void)metric, (void)type;
+    ++*(int *)count;
+    return 1;
+}
+
+/* Wine notes the system's fonts in the registry; where there are any, text can be drawn. */
+static void check_fonts(void)
+{
+    const WCHAR *key = L"Software\\Wine\\Fonts\\External Fonts";
+    LOGFONTW any = {.lfCharSet = DEFAULT_CHARSET};
+    HDC dc = CreateCompatibleDC(NULL);
+    DWORD known = 0;
+    int count = 0;
+    HKEY fonts;
+
+    EnumFontFamiliesExW(dc, &any, count_font, (LPARAM)&count, 0);
+    DeleteDC(dc);
+    if (!RegOpenKeyExW(HKEY_CURRENT_USER, key, 0, KEY_READ, &fonts)) {
+        RegQueryInfoKeyW(fonts, NULL, NULL, NULL, NULL, NULL, NULL, &known, NULL, NULL, NULL, NULL);
+        RegCloseKey(fonts);
+    }
+    check(!known || count, "fonts", "%d of %lu fonts can be used", count, known);
+}
+
 static int run_checks(BOOL silo)
 {
     check_basics();
     check_windows_folder();
     check_outside(silo);
     check_wine_folder(silo);
+    check_fonts();
     if (silo)
         check_base_file();
     return finish();

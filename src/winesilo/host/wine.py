@@ -35,6 +35,8 @@ _I386_DIRECTORIES: Final = (
 #: Given as folder: no 32-bit programs.
 NO_WINE32: Final = "none"
 _MACHINE_I386: Final = 0x14C
+#: Where distributions keep fonts (fonts-conf(5) has the same).
+_FONT_FOLDERS: Final = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
 _INSTALL_HINT: Final = "install it: apt-get install wine64 (Debian, Ubuntu) or dnf install wine-core (Fedora)"
 _KEPT_VARIABLES: Final = (
     "PATH",
@@ -122,6 +124,11 @@ class Wine:
         above = self.loader.parent.parent
         names = ("lib/wine", "lib64/wine", "lib/x86_64-linux-gnu/wine", "x86_64-linux-gnu/wine", "wine")
         return [above / name for name in names]
+
+    def data_folders(self) -> list[Path]:
+        """Wine's own data and the system's fonts, which Wine's programs read by Unix paths."""
+        data = [parent / "share" / "wine" for parent in self.loader.parents if parent != Path("/")]
+        return [path for path in (*data, *_FONT_FOLDERS) if path.is_dir()]
 
     def executables(self) -> list[Path]:
         """The Unix programs that Wine processes exec: the 64-bit loader and its preloader.

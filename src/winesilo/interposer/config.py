@@ -69,7 +69,7 @@ class Config:
         address: its IPv4 address.
         shared: path of shared.mem.
         loaders: the only Unix programs a silo's process may exec.
-        folders: of Wine's own files, which its programs may read (as the one that Wine was loaded from).
+        folders: folders that its programs may read by Unix path, besides the one Wine was loaded from.
         links: symbolic links of the base's registry (lower-case logical paths).
         volatile: registry keys whose private copies must not be saved (lower-case logical paths).
         trace: write one line per redirected call to this file.

@@ -172,7 +172,7 @@ class Instance:
             address=self.record.address,
             shared=self._directory / "shared.mem",
             loaders=self._runtime.wine.executables(),
-            folders=dll_folders(self._runtime.wine32),
+            folders=[*dll_folders(self._runtime.wine32), *self._runtime.wine.data_folders()],
             links=self._runtime.info.links,
             volatile=volatile_keys(self._runtime.info.links),
             trace=trace,
