@@ -25,6 +25,8 @@ static const char *const directories[] = {
 #undef MERGED
     "\\BaseNamedObjects",
     "\\RPC Control",
+    "\\Windows",
+    "\\Windows\\WindowStations",
     "\\Sessions",
     "\\Sessions\\BNOLINKS",
     "\\Sessions\\0",
@@ -32,6 +34,8 @@ static const char *const directories[] = {
     "\\Sessions\\1",
     "\\Sessions\\1\\DosDevices",
     "\\Sessions\\1\\BaseNamedObjects",
+    "\\Sessions\\1\\Windows",
+    "\\Sessions\\1\\Windows\\WindowStations",
 };
 
 static const struct {
@@ -42,6 +46,7 @@ static const struct {
     {"\\BaseNamedObjects\\Local", "\\BaseNamedObjects"},
     {"\\BaseNamedObjects\\Session", "\\Sessions\\BNOLINKS"},
     {"\\Sessions\\0\\BaseNamedObjects", "\\BaseNamedObjects"},
+    {"\\Sessions\\0\\Windows", "\\Windows"},
     {"\\Sessions\\1\\BaseNamedObjects\\Global", "\\BaseNamedObjects"},
     {"\\Sessions\\1\\BaseNamedObjects\\Local", "\\Sessions\\1\\BaseNamedObjects"},
     {"\\Sessions\\1\\BaseNamedObjects\\Session", "\\Sessions\\BNOLINKS"},

@@ -173,7 +173,7 @@ static NTSTATUS open_process(HANDLE *handle, ACCESS_MASK access, const OBJECT_AT
     return STATUS_INVALID_CID;
 }
 
-static bool process_exists(uint32_t pid)
+bool process_exists(uint32_t pid)
 {
     const OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr) };
     HANDLE handle;
@@ -183,7 +183,7 @@ static bool process_exists(uint32_t pid)
     return !status || (status == STATUS_ACCESS_DENIED && process_is_in_list(pid));
 }
 
-static bool thread_is_ours(uint32_t tid)
+bool thread_is_ours(uint32_t tid)
 {
     const OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr) };
     const CLIENT_ID id = { NULL, (HANDLE)(uintptr_t)tid };

@@ -24,7 +24,7 @@
 
 enum { EXIT_CANNOT_RUN = 125 };
 
-static bool active, installed;
+static bool active, installed, windows_installed;
 static struct hidden_environment hidden;
 static struct {
     dev_t device;
@@ -120,12 +120,17 @@ EXPORT void *dlopen(const char *path, int flags)
 
     if (!real) real = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
     handle = real(path, flags);
-    if (!handle || installed || !path) return handle;
-    name = strrchr(path, '/');
-    if (strcmp(name ? name + 1 : path, "ntdll.so")) return handle;
-    if ((wrong = table_install(handle, active))) fail("%s: %s", path, wrong);
-    if (active) add_wine_folder(path);
-    installed = true;
+    if (!handle || !path || (installed && (windows_installed || !active))) return handle;
+    name = (name = strrchr(path, '/')) ? name + 1 : path;
+    if (!installed && !strcmp(name, "ntdll.so")) {
+        if ((wrong = table_install(handle, active))) fail("%s: %s", path, wrong);
+        if (active) add_wine_folder(path);
+        installed = true;
+    }
+    else if (installed && !strcmp(name, "win32u.so")) {
+        if ((wrong = table_install_windows(handle))) fail("%s: %s", path, wrong);
+        windows_installed = true;
+    }
     return handle;
 }
 

@@ -19,6 +19,8 @@ enum {
     SHARED_CHANGES = 512,
     SHARED_JOURNAL_MAX = 32768,
     SHARED_LONG_NAMES = 16,
+    SHARED_USER_HANDLES = 32744, /* windows and hooks of a wineserver: indices of 0x20, 0x22 ... 0xffee */
+    SHARED_ATOMS = 16384,        /* from 0xc000 */
 };
 
 struct shared_process {
@@ -57,6 +59,8 @@ struct shared {
     struct shared_process processes[SHARED_PROCESSES]; /* 32768: index (pid >> 2) % 65536 */
     WCHAR journal[SHARED_JOURNAL_MAX];
     struct shared_name long_name[SHARED_LONG_NAMES]; /* of pipes and mailslots, the last ones */
+    _Atomic uint32_t user_handles[SHARED_USER_HANDLES]; /* whole handles that are known to be the silo's */
+    _Atomic uint32_t atoms[SHARED_ATOMS];               /* how often the silo has added each; hook_atom.c */
 };
 
 _Static_assert(offsetof(struct shared, registry_writes) == 16, "known to the daemon");

@@ -150,5 +150,9 @@ enum { MOUNT_MANAGER = 'm' };
 NTSTATUS mount_manager_control(HANDLE handle, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context, IO_STATUS_BLOCK *io,
                                ULONG code, void *in, ULONG in_size, void *out, ULONG out_size);
 void process_register_self(void);       /* note this process as the silo's; any time after Wine's start */
+bool process_exists(uint32_t pid);      /* for the silo */
+bool thread_is_ours(uint32_t tid);
+bool atom_is_ours(uint16_t atom);
+void atom_is_used(uint16_t atom); /* as the name of a window class or property of the silo */
 
 #endif

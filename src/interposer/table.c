@@ -12,8 +12,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define REQUIRED true
-#define OPTIONAL false
+/* what a row needs: the function, its place in the table, an ELF symbol that leads to the hook */
+enum { NEEDED = 1, IN_TABLE = 2, FROM_UNIX = 4 };
+#define REQUIRED (NEEDED | IN_TABLE | FROM_UNIX)
+#define OPTIONAL (IN_TABLE | FROM_UNIX)
+#define WINDOWS_SIDE (NEEDED | IN_TABLE)
+#define ANYWHERE (NEEDED | FROM_UNIX)
 
 #define REAL(name, params)                                                                                   \
     NTSTATUS(MS_ABI *real_ms_##name) params;                                                                 \
@@ -31,16 +35,30 @@
 #undef SYSCALL
 #undef IMPORT
 
+#define PLAIN(name, n)                          \
+    W(MS_ABI *real_ms_##name) PARAMS_##n;       \
+    W (*real_sysv_##name) PARAMS_##n;
+#define HOOKED(need, name, n)                   \
+    PLAIN(name, n)                              \
+    static W MS_ABI ms_##name PARAMS_##n { return hook_##name ARGS_##n; }
+#define CHECKED(need, name, n, checks) HOOKED(need, name, n)
+#include "windows.def"
+#undef CHECKED
+#undef HOOKED
+#undef PLAIN
+
 /* where a real function goes, by its convention */
 struct real {
     void **ms, **sysv;
 };
 #define REAL_OF(name) { (void **)&real_ms_##name, (void **)&real_sysv_##name }
 
-static const struct {
+struct import {
     const char *name;
     struct real real;
-} imports[] = {
+};
+
+static const struct import imports[] = {
 #define SYSCALL(need, name, params, args)
 #define IMPORT(name, params, args) { #name, REAL_OF(name) },
 #include "syscalls.def"
@@ -48,12 +66,22 @@ static const struct {
 #undef IMPORT
 };
 
+static const struct import window_imports[] = {
+#define CHECKED(need, name, n, checks)
+#define HOOKED(need, name, n)
+#define PLAIN(name, n) { #name, REAL_OF(name) },
+#include "windows.def"
+#undef CHECKED
+#undef HOOKED
+#undef PLAIN
+};
+
 struct entry {
     const char *name;
     struct real real;
     void **elf;
     void *ms, *sysv;
-    bool required;
+    unsigned int need;
     void *found; /* the real function */
     unsigned int slots;
 };
@@ -64,7 +92,20 @@ static struct entry entries[] = {
 #include "syscalls.def"
 #undef SYSCALL
 };
-enum { ENTRIES = sizeof(entries) / sizeof(entries[0]) };
+
+static struct entry window_entries[] = {
+#define HOOKED(need, name, n) { #name, REAL_OF(name), NULL, (void *)ms_##name, (void *)hook_##name, need, NULL, 0 },
+#define CHECKED(need, name, n, checks) HOOKED(need, name, n)
+#define PLAIN(name, n)
+#include "windows.def"
+#undef CHECKED
+#undef HOOKED
+#undef PLAIN
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+enum { ENTRIES = COUNT(entries), WINDOW_ENTRIES = COUNT(window_entries) };
+static bool ms_table; /* the convention, which both tables share */
 
 struct image {
     uintptr_t base;
@@ -139,6 +180,7 @@ static struct entry *entry_at(struct entry **sorted, unsigned int n, uintptr_t a
 {
     unsigned int lo = 0, hi = n;
 
+    if (!n || address < (uintptr_t)sorted[0]->found || address > (uintptr_t)sorted[n - 1]->found) return NULL;
     while (lo < hi) {
         unsigned int mid = (lo + hi) / 2;
         uintptr_t at = (uintptr_t)sorted[mid]->found;
@@ -173,7 +215,7 @@ static const char *swap_table(const struct image *image, struct entry **sorted, 
             last = (uintptr_t)(slot + 1);
         }
     for (i = 0; i < n; i++)
-        if (sorted[i]->slots != 1)
+        if (sorted[i]->slots != 1 && (sorted[i]->slots || (sorted[i]->need & IN_TABLE)))
             return complain("this Wine's system-service table is not as expected (%s is not in it once)",
                             sorted[i]->name);
     if (!protect(first, last, PROT_READ | PROT_WRITE))
@@ -193,44 +235,70 @@ static void set_real(const struct real *real, void *function, bool ms)
     *real->sysv = ms ? NULL : function;
 }
 
-static const char *look_up(void *ntdll, bool ms)
+static const char *look_up(struct entry *list, unsigned int n, const struct import *more, unsigned int more_n,
+                           void *library)
 {
     unsigned int i;
 
-    for (i = 0; i < ENTRIES; i++) {
-        if (entries[i].found) set_real(&entries[i].real, entries[i].found, ms);
-        else if (entries[i].required) return complain("this Wine has no %s", entries[i].name);
+    for (i = 0; i < n; i++) {
+        if (list[i].found) set_real(&list[i].real, list[i].found, ms_table);
+        else if (list[i].need & NEEDED) return complain("this Wine has no %s", list[i].name);
     }
-    for (i = 0; i < sizeof(imports) / sizeof(imports[0]); i++) {
-        void *function = dlsym(ntdll, imports[i].name);
+    for (i = 0; i < more_n; i++) {
+        void *function = dlsym(library, more[i].name);
 
-        if (!function) return complain("this Wine has no %s", imports[i].name);
-        set_real(&imports[i].real, function, ms);
+        if (!function) return complain("this Wine has no %s", more[i].name);
+        set_real(&more[i].real, function, ms_table);
     }
+    return NULL;
+}
+
+static unsigned int find_entries(struct entry *list, unsigned int n, void *library, struct entry **sorted)
+{
+    unsigned int i, found = 0;
+
+    for (i = 0; i < n; i++)
+        if ((list[i].found = dlsym(library, list[i].name))) sorted[found++] = &list[i];
+    qsort(sorted, found, sizeof(sorted[0]), by_address);
+    return found;
+}
+
+static const char *open_image(void *library, struct image *image)
+{
+    struct link_map *map;
+
+    if (dlinfo(library, RTLD_DI_LINKMAP, &map)) return complain("dlinfo: %s", dlerror());
+    image->dynamic = map->l_ld;
+    if (!dl_iterate_phdr(find_image, image)) return complain("cannot find %s in memory", map->l_name);
     return NULL;
 }
 
 const char *table_install(void *ntdll, bool hooks)
 {
     struct entry *sorted[ENTRIES];
-    struct link_map *map;
     struct image image = { 0 };
+    unsigned int i, n = find_entries(entries, ENTRIES, ntdll, sorted);
     const char *wrong;
-    unsigned int i, n = 0;
-    bool ms;
 
-    for (i = 0; i < ENTRIES; i++) {
-        *entries[i].elf = entries[i].found = dlsym(ntdll, entries[i].name);
-        if (entries[i].found) sorted[n++] = &entries[i];
-    }
+    for (i = 0; i < n; i++) *sorted[i]->elf = sorted[i]->found;
     if (!hooks) return NULL;
-    if (dlinfo(ntdll, RTLD_DI_LINKMAP, &map)) return complain("dlinfo: %s", dlerror());
-    image.dynamic = map->l_ld;
-    if (!dl_iterate_phdr(find_image, &image)) return complain("cannot find %s in memory", map->l_name);
-    ms = dispatches_ms_abi(&image);
-    if ((wrong = look_up(ntdll, ms))) return wrong;
-    qsort(sorted, n, sizeof(sorted[0]), by_address);
-    if ((wrong = swap_table(&image, sorted, n, ms))) return wrong;
-    for (i = 0; i < n; i++) *sorted[i]->elf = ms ? sorted[i]->ms : sorted[i]->sysv;
+    if ((wrong = open_image(ntdll, &image))) return wrong;
+    ms_table = dispatches_ms_abi(&image);
+    if ((wrong = look_up(entries, ENTRIES, imports, COUNT(imports), ntdll))) return wrong;
+    if ((wrong = swap_table(&image, sorted, n, ms_table))) return wrong;
+    for (i = 0; i < n; i++)
+        if (sorted[i]->need & FROM_UNIX) *sorted[i]->elf = ms_table ? sorted[i]->ms : sorted[i]->sysv;
     return NULL;
+}
+
+const char *table_install_windows(void *win32u)
+{
+    struct entry *sorted[WINDOW_ENTRIES];
+    struct image image = { 0 };
+    unsigned int n = find_entries(window_entries, WINDOW_ENTRIES, win32u, sorted);
+    const char *wrong;
+
+    if ((wrong = open_image(win32u, &image))) return wrong;
+    if ((wrong = look_up(window_entries, WINDOW_ENTRIES, window_imports, COUNT(window_imports), win32u))) return wrong;
+    return swap_table(&image, sorted, n, ms_table);
 }

@@ -28,6 +28,7 @@ static const struct {
     { ROOT, "Sessions", SESSIONS },
     { ROOT, "BaseNamedObjects", OBJECTS },
     { ROOT, "RPC Control", OBJECTS },
+    { ROOT, "Windows", OBJECTS },
     { ROOT, "winesilo", OBJECTS },
     { ROOT, "REGISTRY", KEYS },
     { DEVICES, "GLOBALROOT", ROOT },
@@ -39,6 +40,7 @@ static const struct {
     { SESSIONS, "BNOLINKS", OBJECTS },
     { SESSIONS, NULL, SESSION },
     { SESSION, "BaseNamedObjects", OBJECTS },
+    { SESSION, "Windows", OBJECTS },
 };
 
 static enum place entry(enum place in, struct span component)

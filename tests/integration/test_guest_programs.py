@@ -37,6 +37,7 @@ PROGRAMS = (
     "debugging",
     "sockets",
     "drivers",
+    "windows",
 )
 
 

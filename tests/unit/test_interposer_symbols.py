@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import namespaces
 from winesilo.errors import LibraryMissing
 from winesilo.interposer import Config, library_path
 from winesilo.interposer.config import CONFIG_VARIABLE, SharedMemory
@@ -20,6 +21,9 @@ DEFINITIONS = ROOT / "src" / "interposer" / "syscalls.def"
 #: What Wine's Unix side calls and the library answers first.
 WRAPPED = {"dlopen", "execv", "execve", "execvp", "getenv", "posix_spawn", "posix_spawnp"}
 CANNOT_RUN = 125
+#: win32u's own calls, made by drivers for windows that a program has already.
+OF_WIN32U = ("NtUser", "NtGdi")
+DEBIAN_13 = Path(os.environ.get("WINESILO_DEBIAN13", Path.home() / ".cache" / "winesilo" / "debian13"))
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +44,16 @@ def run_true(library: Path, config: Path | None) -> subprocess.CompletedProcess[
     )
 
 
+def symbols(which: str, path: Path) -> set[str]:
+    """The dynamic symbols that a shared library defines or needs."""
+    if shutil.which("nm") is None:
+        pytest.skip("nm is not installed")
+    listed = subprocess.run(
+        ["nm", "-D", which, str(path)], capture_output=True, text=True, timeout=60, check=True
+    )
+    return {line.split()[-1] for line in listed.stdout.splitlines()}
+
+
 @pytest.fixture
 def good(tmp_path: Path) -> Config:
     SharedMemory(tmp_path / "shared.mem")
@@ -49,16 +63,26 @@ def good(tmp_path: Path) -> Config:
 
 
 def test_exports_the_system_calls_and_nothing_else(library: Path) -> None:
-    if shutil.which("nm") is None:
-        pytest.skip("nm is not installed")
-    listed = subprocess.run(
-        ["nm", "-D", "--defined-only", str(library)], capture_output=True, text=True, timeout=60, check=True
-    )
-    exported = {line.split()[-1] for line in listed.stdout.splitlines()}
+    exported = symbols("--defined-only", library)
     calls = re.findall(r"^SYSCALL\(\w+,\s*(\w+)", DEFINITIONS.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(calls) > 50
     assert len(calls) == len(set(calls))
     assert exported == set(calls) | WRAPPED
+
+
+@pytest.mark.parametrize("root", [Path("/"), DEBIAN_13], ids=["installed", "debian13"])
+def test_catches_what_wines_unix_side_calls(library: Path, root: Path) -> None:
+    """win32u.so and others call through ELF symbols: none that names something may pass unseen."""
+    libraries = sorted(root.glob("usr/lib/*/wine/x86_64-unix/*.so"))
+    if not libraries:
+        pytest.skip(f"no Wine in {root}")
+    called = {
+        name for path in libraries for name in symbols("--undefined-only", path) if name.startswith("Nt")
+    }
+    assert "NtOpenDirectoryObject" in called
+    classified = {name for names in namespaces.unhooked().values() for name in names}
+    caught = symbols("--defined-only", library)
+    assert {name for name in called if not name.startswith(OF_WIN32U)} - caught <= classified
 
 
 def test_is_inert_without_a_configuration(library: Path) -> None:
