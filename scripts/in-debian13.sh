@@ -36,19 +36,18 @@ fi
 mount --bind /etc/ssl/certs "$tree/etc/ssl/certs"
 
 venv=/opt/winesilo-venv
-requirements=$(sha256sum "$WINESILO_REPO/pyproject.toml" | cut -d' ' -f1)
-if [ "$(cat "$tree$venv/.requirements" 2>/dev/null)" != "$requirements" ]; then
+requirements=$(chroot "$tree" python3 -c '
+import tomllib
+project = tomllib.load(open("/repo/pyproject.toml", "rb"))["project"]
+print("\n".join([*project["dependencies"], *project["optional-dependencies"]["dev"]]))')
+if [ "$(cat "$tree$venv/requirements.txt" 2>/dev/null)" != "$requirements" ]; then
   echo "winesilo: making the virtual environment of the Debian 13 tree"
   rm -rf "${tree:?}$venv"
   chroot "$tree" python3 -m venv "$venv"
-  chroot "$tree" python3 -c '
-import tomllib
-project = tomllib.load(open("/repo/pyproject.toml", "rb"))["project"]
-print("\n".join([*project["dependencies"], *project["optional-dependencies"]["dev"]]))' \
-    >"$tree$venv/requirements.txt"
+  echo "$requirements" >"$tree$venv/requirements.new"
   chroot "$tree" "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --quiet \
-    --requirement "$venv/requirements.txt"
-  echo "$requirements" >"$tree$venv/.requirements"
+    --requirement "$venv/requirements.new"
+  mv "$tree$venv/requirements.new" "$tree$venv/requirements.txt"
 fi
 
 chroot "$tree" /repo/scripts/wine32.sh || echo 'winesilo: no i386 DLLs of Wine 10: tests of 32-bit programs are skipped'

@@ -8,6 +8,12 @@ repeated on both sides, in turns:
 * after 3 runs each it is worse if all 3 of the silo are bad, fine if none is;
 * otherwise it is decided after 6 runs each: worse if 4 or more are bad.
 
+How many checks a unit makes depends on its surroundings where it makes them for each process, thread,
+file or service that there is.  So if a silo's run has fewer, the repeated runs say which lines of the source
+they reached, and those are compared: fewer checks means that there is a line which every run of the host
+reached and the silo did not.  If there is none, the silo only repeated some of them less often: its verdict
+is *shorter*, which is told, and is not worse.
+
 With sides that are the same, 3 of 3 come about with a probability of 1/20 at most, 4 of 6 with 1/33
 (Fisher's exact test, one-sided: none of the host's runs is worse than the host's worst).
 """
@@ -20,10 +26,12 @@ from typing import Final
 
 from winetest import Outcome
 
-__all__ = ["ROUNDS", "Verdict", "judge", "worse_than"]
+__all__ = ["ROUNDS", "Verdict", "fewer_tests", "judge", "worse_than"]
 
 #: How many bad runs make a unit worse, after so many runs of each side.
 ROUNDS: Final = {3: 3, 6: 4}
+#: How many of the missing checks are named.
+NAMED: Final = 8
 _DEATHS: Final = {"crash": 1, "flood": 2, "timeout": 2}
 
 
@@ -33,6 +41,7 @@ class Verdict(enum.Enum):
     SAME = "same"
     FLAKY = "flaky"  # a bad run, but not often enough
     WORSE = "worse"
+    SHORTER = "shorter"  # makes the same checks, some of them fewer times
     UNDECIDED = "undecided"  # to be run again
 
 
@@ -44,16 +53,31 @@ def worse_than(silo: Outcome, host: Sequence[Outcome]) -> str | None:
     failures = max(outcome.failures for outcome in host)
     if silo.failures > failures and not (death and not silo.dead):
         return f"{silo.failures - failures} more failures"
+    if silo.dead:
+        return None
+    told = [outcome.reached for outcome in host if outcome.reached is not None]
+    if silo.reached is not None and told:
+        missing = sorted(frozenset.intersection(*told) - silo.reached)
+        return f"{len(missing)} checks not made: {', '.join(missing[:NAMED])}" if missing else None
     executed = min(outcome.executed for outcome in host)
-    if silo.executed < executed and not silo.dead:
-        return f"{executed - silo.executed} fewer tests"
-    return None
+    return f"{executed - silo.executed} fewer tests" if silo.executed < executed else None
+
+
+def fewer_tests(host: Sequence[Outcome], silo: Sequence[Outcome]) -> bool:
+    """Whether every run of the silo made fewer checks than any of the host, and came to its end."""
+    return not any(outcome.dead for outcome in silo) and (
+        max(outcome.executed for outcome in silo) < min(outcome.executed for outcome in host)
+    )
 
 
 def judge(host: Sequence[Outcome], silo: Sequence[Outcome]) -> Verdict:
     """What the runs so far prove; both sides have the same number of them."""
+    if any(outcome.reached is not None for outcome in silo):
+        host, silo = host[1:], silo[1:]  # the first runs did not say what they reached
     runs, bad = len(silo), sum(worse_than(outcome, host) is not None for outcome in silo)
-    if not bad:
+    if not bad and runs >= min(ROUNDS):
+        return Verdict.SHORTER if fewer_tests(host, silo) else Verdict.FLAKY
+    if not bad and silo[0].reached is None:
         return Verdict.SAME if runs == 1 else Verdict.FLAKY
     if bad >= ROUNDS.get(runs, runs + 1):
         return Verdict.WORSE

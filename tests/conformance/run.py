@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fnmatch
 import json
 import os
 import shutil
@@ -19,45 +18,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from compare import Verdict, judge, worse_than
+from compare import Verdict, fewer_tests, judge, worse_than
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from sides import Prefix, Side, Silos, prepare_base
-from winetest import Outcome, list_units
+from winetest import REPORT, SUFFIX, Outcome, Unit, list_units
 
 from winesilo import Host
 from winesilo.host import files, wine
 
 HERE = Path(__file__).resolve().parent
-SUFFIX = "_test.exe"
 LIMIT_S = 120.0
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class Unit:
-    """A unit of a module's test program."""
-
-    module: str
-    name: str
-
-    @property
-    def program(self) -> str:
-        """The program's file name."""
-        return self.module + SUFFIX
-
-    def __str__(self) -> str:
-        return f"{self.module}/{self.name}"
-
-    def wanted(self, patterns: Sequence[str]) -> bool:
-        """Whether one of the patterns names the unit or its module; none of them name every unit."""
-        names = (self.module, str(self))
-        return not patterns or any(fnmatch.fnmatch(name, pattern) for name in names for pattern in patterns)
 
 
 @dataclass(slots=True)
@@ -93,9 +70,14 @@ class Result:
             "verdict": self.verdict.value,
             "reason": self.reason,
             "places": self.places if self.reason else [],
-            "host": [asdict(outcome) for outcome in self.host],
-            "silo": [asdict(outcome) for outcome in self.silo],
+            "host": [record(outcome) for outcome in self.host],
+            "silo": [record(outcome) for outcome in self.silo],
         }
+
+
+def record(outcome: Outcome) -> dict[str, object]:
+    """For the results file: the number of lines reached instead of all of them."""
+    return asdict(outcome) | {"reached": None if outcome.reached is None else len(outcome.reached)}
 
 
 class Runner:
@@ -114,15 +96,16 @@ class Runner:
             together: both at the same time; else in turns, the first one alternating.
         """
         number = len(result.host) + 1
+        env = REPORT if number > 1 and fewer_tests(result.host, result.silo) else {}
         with ThreadPoolExecutor(2 if together else 1) as pool:
             order = self._sides if number % 2 else self._sides[::-1]
-            futures = {side.name: pool.submit(self._run, side, result.unit, number) for side in order}
+            futures = {side.name: pool.submit(self._run, side, result.unit, number, env) for side in order}
             result.host.append(futures["host"].result())
             result.silo.append(futures["silo"].result())
 
-    def _run(self, side: Side, unit: Unit, number: int) -> Outcome:
+    def _run(self, side: Side, unit: Unit, number: int, env: Mapping[str, str]) -> Outcome:
         log = self._logs / f"{unit.module}.{unit.name}.{side.name}.{number}.log"
-        return side.run(unit.program, unit.name, self._limit_s, log)
+        return side.run(unit, self._limit_s, log, env)
 
 
 @contextlib.contextmanager

@@ -16,11 +16,11 @@ import struct
 import termios
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final, Protocol
 
-from winetest import Outcome, read_outcome, stopped
+from winetest import Outcome, Unit, read_outcome, stopped
 
 from winesilo import Host, Silo
 from winesilo.errors import SiloNotFound
@@ -43,7 +43,7 @@ class Side(Protocol):
 
     name: str
 
-    def run(self, program: str, unit: str, limit_s: float, log: Path) -> Outcome:
+    def run(self, unit: Unit, limit_s: float, log: Path, env: Mapping[str, str]) -> Outcome:
         """Run one unit in a fresh state; what it writes goes to ``log``."""
 
 
@@ -145,14 +145,14 @@ class Prefix:
         self._stop()
         files.remove_tree(self._prefix)
 
-    def run(self, program: str, unit: str, limit_s: float, log: Path) -> Outcome:
+    def run(self, unit: Unit, limit_s: float, log: Path, env: Mapping[str, str]) -> Outcome:
         """See :class:`Side`."""
         self._restore()
         self._boot()
         with terminal() as stdin, log.open("wb") as stream:
-            running = self._spawn([rf"C:\{FOLDER}\{program}", unit], stdin, stream)
+            running = self._spawn([rf"C:\{FOLDER}\{unit.program}", unit.name], env, stdin, stream)
             try:
-                return watch(running, unit, limit_s, log)
+                return watch(running, unit.name, limit_s, log)
             finally:
                 process.end(running, 0.0)
                 self._stop()
@@ -163,10 +163,12 @@ class Prefix:
             self._boot()
         return run_to_end(self._prefix, [rf"C:\{FOLDER}\{program}", "--list"], _BOOT_S)
 
-    def _spawn(self, words: Sequence[str], stdin: int, output: IO[bytes]) -> process.Process[bytes]:
+    def _spawn(
+        self, words: Sequence[str], env: Mapping[str, str], stdin: int, output: IO[bytes]
+    ) -> process.Process[bytes]:
         return process.spawn(
             [str(self._wine.loader), *words],
-            env=wine.environment(self._prefix),
+            env=wine.environment(self._prefix, env),
             cwd=self._prefix / "drive_c" / FOLDER / "work",
             stdin=stdin,
             stdout=output,
@@ -233,14 +235,19 @@ class Silos:
         self._host = host
         self._number = 0
 
-    def run(self, program: str, unit: str, limit_s: float, log: Path) -> Outcome:
+    def run(self, unit: Unit, limit_s: float, log: Path, env: Mapping[str, str]) -> Outcome:
         """See :class:`Side`."""
         with self._fresh() as silo, terminal() as stdin, log.open("wb") as stream:
             running = silo.popen(
-                [rf"C:\{FOLDER}\{program}", unit], cwd=WORK, stdin=stdin, stdout=stream, stderr=stream
+                [rf"C:\{FOLDER}\{unit.program}", unit.name],
+                cwd=WORK,
+                env=env,
+                stdin=stdin,
+                stdout=stream,
+                stderr=stream,
             )
             try:
-                return watch(running, unit, limit_s, log)
+                return watch(running, unit.name, limit_s, log)
             finally:
                 process.end(running, 0.0)
 

@@ -9,16 +9,19 @@ Its exit code is the number of failures, 255 at most.  Programs that it starts w
 
 from __future__ import annotations
 
+import fnmatch
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["DEAD", "Outcome", "list_units", "read_outcome", "stopped"]
+__all__ = ["DEAD", "REPORT", "SUFFIX", "Outcome", "Unit", "list_units", "read_outcome", "stopped"]
 
 CRASH: Final = "crash"
 #: Ways in which a unit does not come to its end.
 DEAD: Final = frozenset({CRASH, "timeout", "flood"})
+#: What the name of a test program ends with.
+SUFFIX: Final = "_test.exe"
 MAX_EXIT: Final = 255
 MAX_PLACES: Final = 60
 
@@ -27,12 +30,37 @@ _SUMMARY: Final = re.compile(
     r"(?:(\d+) as flaky, )?(\d+) failures?\), (\d+) skipped\.",
     re.MULTILINE,
 )
-_FAILED: Final = re.compile(
-    r"([\w.-]+\.\w+:\d+):(?:[\d.]+)? (?:[^\n]*?: )?Test (failed|succeeded inside todo block): "
+_CHECK: Final = re.compile(
+    r"([\w.-]+\.\w+:\d+):(?:[\d.]+)? Test (failed: |succeeded inside todo block: |succeeded$|marked)",
+    re.MULTILINE,
 )
+_FAILED, _UNEXPECTED, _SUCCEEDED = "failed: ", "succeeded inside todo block: ", "succeeded"
+#: Makes a test program write a line for each check.
+REPORT: Final = {"WINETEST_REPORT_SUCCESS": "1"}
 _EXCEPTION: Final = re.compile(r"([0-9a-f]{4,8}):([\w.-]+):(?:[\d.]+)? unhandled exception ([0-9a-f]{8})")
 _PLACE: Final = re.compile(r"([\w-]+\.(?:c|cpp|h|idl|l|y):\d+):")
 _UNIT: Final = re.compile(r"^    (\S+)\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Unit:
+    """A unit of a module's test program."""
+
+    module: str
+    name: str
+
+    @property
+    def program(self) -> str:
+        """The program's file name."""
+        return self.module + SUFFIX
+
+    def __str__(self) -> str:
+        return f"{self.module}/{self.name}"
+
+    def wanted(self, patterns: Sequence[str]) -> bool:
+        """Whether one of the patterns names the unit or its module; none of them name every unit."""
+        names = (self.module, str(self))
+        return not patterns or any(fnmatch.fnmatch(name, pattern) for name in names for pattern in patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +77,7 @@ class Outcome:
         exit_code: of its program, negative: the number of the signal that ended it.
         seconds: how long it took.
         places: source lines of the failed checks, or where it was last heard of.
+        reached: source lines of all checks that were made; None unless it was told to say that.
     """
 
     status: str
@@ -59,6 +88,7 @@ class Outcome:
     exit_code: int
     seconds: float
     places: tuple[str, ...] = ()
+    reached: frozenset[str] | None = None
 
     @property
     def dead(self) -> bool:
@@ -80,8 +110,8 @@ def read_outcome(output: str, unit: str, exit_code: int, seconds: float) -> Outc
         seconds: how long it took.
     """
     output = output.replace("\r\n", "\n")
-    lines = _FAILED.findall(output)
-    failed = [place for place, kind in lines if kind == "failed"]
+    lines = _CHECK.findall(output)
+    failed = [place for place, kind in lines if kind == _FAILED]
     done = _own_summary(output, unit, exit_code)
     if done is None:
         exceptions = [f"exception {found.group(3)}" for found in _EXCEPTION.finditer(output)]
@@ -90,10 +120,11 @@ def read_outcome(output: str, unit: str, exit_code: int, seconds: float) -> Outc
     executed, todo, counted, skipped = (int(done.group(i)) for i in (3, 4, 6, 7))
     # What succeeds though Wine expects it to fail is a failure in Wine's own count; here it is none. And the
     # programs that a unit starts fail in lines of their own.
-    failures = max(counted - len(lines) + len(failed), len(failed))
-    return Outcome(
-        "fail" if failures else "ok", executed, failures, todo, skipped, exit_code, seconds, _counted(failed)
-    )
+    unexpected = sum(kind == _UNEXPECTED for _, kind in lines)
+    failures = max(counted - unexpected, len(failed))
+    status = "fail" if failures else "ok"
+    reached = frozenset(place for place, _ in lines) if any(kind == _SUCCEEDED for _, kind in lines) else None
+    return Outcome(status, executed, failures, todo, skipped, exit_code, seconds, _counted(failed), reached)
 
 
 def stopped(output: str, status: str, seconds: float) -> Outcome:
@@ -105,7 +136,7 @@ def stopped(output: str, status: str, seconds: float) -> Outcome:
         seconds: how long it had run.
     """
     output = output.replace("\r\n", "\n")
-    failed = [place for place, kind in _FAILED.findall(output) if kind == "failed"]
+    failed = [place for place, kind in _CHECK.findall(output) if kind == _FAILED]
     return Outcome(status, 0, len(failed), 0, 0, -9, seconds, (*_counted(failed), *_last_place(output)))
 
 

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 from compare import Verdict, judge, worse_than
-from winetest import Outcome, list_units, read_outcome, stopped
+from winetest import Outcome, Unit, list_units, read_outcome, stopped
 
 OK = Outcome("ok", executed=100, failures=0, todo=0, skipped=0, exit_code=0, seconds=1.0)
 CRASH = dataclasses.replace(OK, status="crash", executed=0)
 TIMEOUT = dataclasses.replace(OK, status="timeout", executed=0)
+
+
+def reaching(*lines: str, executed: int = 100) -> Outcome:
+    return dataclasses.replace(OK, executed=executed, reached=frozenset(lines))
 
 
 def failing(count: int, executed: int = 100) -> Outcome:
@@ -38,7 +42,7 @@ def test_reads_the_words_of_older_programs() -> None:
 def test_reads_failures_and_where_they_are() -> None:
     text = (
         "om.c:384:0.010 Test failed: got 0\r\nom.c:384:0.011 Test failed: got 1\r\n"
-        "om.c:9:0.012 some context: Test failed: x\n" + summary("0284", "om", 50, 3)
+        "om.c:9:0.012 Test failed: some context: x\n" + summary("0284", "om", 50, 3)
     )
     outcome = read_outcome(text, "om", 3, 0)
     assert (outcome.status, outcome.failures) == ("fail", 3)
@@ -83,6 +87,15 @@ def test_a_crash_is_seen(text: str, code: int) -> None:
     assert outcome.executed == 0
 
 
+def test_reads_which_checks_were_made() -> None:
+    text = (
+        "a.c:1:0.1 Test succeeded\r\na.c:1:0.1 Test succeeded\r\na.c:2:0.1 Test marked todo: x\r\n"
+        "a.c:3:0.1 Tests skipped: x\r\n" + summary("0284", "a", 3, 0, todo=1)
+    )
+    assert read_outcome(text, "a", 0, 0).reached == frozenset({"a.c:1", "a.c:2"})
+    assert read_outcome(summary("0284", "a", 3, 0), "a", 0, 0).reached is None
+
+
 def test_an_ended_unit_keeps_what_it_said() -> None:
     outcome = stopped("c.c:5:0.1 Test failed: x\nc.c:99:0.2 tracing\n", "timeout", 120.0)
     assert (outcome.status, outcome.failures) == ("timeout", 1)
@@ -106,6 +119,8 @@ def test_lists_units() -> None:
         (CRASH, [TIMEOUT], None),
         (TIMEOUT, [CRASH], "timeout"),
         (dataclasses.replace(CRASH, failures=2), [CRASH], "2 more failures"),
+        (reaching("a", "b", executed=90), [reaching("a", "b")], None),  # only repeats some less often
+        (reaching("a"), [reaching("a", "b", "c"), reaching("a", "b")], "1 checks not made: b"),
         (failing(50), [CRASH], None),  # it came to its end, the host did not
     ],
 )
@@ -133,6 +148,23 @@ def test_repeated_runs_decide(bad: str, verdict: Verdict) -> None:
 
 def test_a_host_that_fails_as_well_makes_a_unit_flaky() -> None:
     assert judge([OK, failing(1)], [failing(1), OK]) is Verdict.FLAKY
+
+
+def test_fewer_checks_are_looked_at_line_by_line() -> None:
+    host, shorter, less = reaching("a", "b"), reaching("a", "b", executed=90), reaching("a", executed=90)
+    first = dataclasses.replace(OK, executed=90)
+    assert judge([OK], [first]) is Verdict.UNDECIDED
+    assert judge([OK, host, host], [first, shorter, shorter]) is Verdict.UNDECIDED
+    assert judge([OK, *[host] * 3], [first, *[shorter] * 3]) is Verdict.SHORTER
+    assert judge([OK, *[host] * 3], [first, *[less] * 3]) is Verdict.WORSE
+
+
+@pytest.mark.parametrize(
+    ("patterns", "wanted"),
+    [([], True), (["ntdll"], True), (["ntdll/om"], True), (["*/om"], True), (["nt*"], True), (["om"], False)],
+)
+def test_units_are_chosen_by_patterns(patterns: list[str], wanted: bool) -> None:
+    assert Unit("ntdll", "om").wanted(patterns) == wanted
 
 
 def test_the_list_of_modules_has_no_doubles() -> None:

@@ -3,7 +3,7 @@ r"""The registry a new silo starts with, and the table of the base's symbolic li
 A silo's hive mirrors ``\Registry`` under two keys, ``Machine`` and ``User``.  A private key holds all
 its values and, for each child that is not private itself, a registry link to the base's key
 (docs/design/registry.md).  What a silo must not start again is masked: the host's drivers are
-shared, so they are disabled, and only RpcSs is started with the SCM.
+shared, so they are disabled; of the services that the host starts by itself, only two are started here.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Final
 from winesilo.host.registry_file import REG_LINK, Key, Registry, Value, read
 
 SERVICES: Final = r"Machine\System\CurrentControlSet\Services"
-#: The service that DCOM and RPC clients need; a silo starts it together with its SCM.
-RPCSS: Final = "rpcss"
+#: Started together with the SCM: what DCOM and RPC clients need, and the log that programs expect to run.
+STARTED: Final = frozenset({"rpcss", "eventlog"})
 _TYPE_DRIVERS: Final = 0x01 | 0x02  # SERVICE_KERNEL_DRIVER, SERVICE_FILE_SYSTEM_DRIVER
 _START_AUTO: Final = 2
 _START_DEMAND: Final = 3
@@ -216,7 +216,7 @@ def masked_start(key: Key) -> int | None:
         return None
     if number & _TYPE_DRIVERS:
         return _START_DISABLED
-    if key.path.rpartition("\\")[2].lower() == RPCSS:
+    if key.path.rpartition("\\")[2].lower() in STARTED:
         return _START_AUTO
     if start is not None and start.as_dword() == _START_AUTO:
         return _START_DEMAND
