@@ -42,6 +42,7 @@ static void process_register(HANDLE process, uint32_t unix_pid)
     uint32_t pid, stale;
 
     if (real_NtQueryInformationProcess(process, ProcessBasicInformation, &basic, sizeof(basic), NULL)) return;
+    if (!basic.PebBaseAddress) return; /* Wine has not completed it, so it has no time of creation yet */
     if (real_NtQueryInformationProcess(process, ProcessTimes, &times, sizeof(times), NULL)) return;
     pid = (uint32_t)basic.UniqueProcessId;
     p = process_entry(pid);

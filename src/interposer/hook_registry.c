@@ -240,13 +240,9 @@ static NTSTATUS open_past_link(HANDLE *key, ACCESS_MASK access, ULONG attributes
 
 static NTSTATUS open_key(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTES *asked, ULONG options, const char *call)
 {
-    static _Atomic bool registered;
     NTSTATUS status;
 
-    if (__builtin_expect(!atomic_load_explicit(&registered, memory_order_relaxed), 0)) {
-        atomic_store(&registered, true);
-        process_register_self();
-    }
+    if (__builtin_expect(!atomic_load_explicit(&own_pid, memory_order_relaxed), 0)) process_register_self();
     for (;;) {
         const OBJECT_ATTRIBUTES *attr = asked;
         struct key_attr own;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,12 +20,14 @@
 #include "environment.h"
 #include "regtree.h"
 #include "silo.h"
+#include "startup.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
 enum { EXIT_CANNOT_RUN = 125 };
 
 static bool active, installed, windows_installed;
+static void *(*current_teb)(void); /* of the ntdll.so whose table was swapped */
 static struct hidden_environment hidden;
 static struct {
     dev_t device;
@@ -125,6 +128,8 @@ EXPORT void *dlopen(const char *path, int flags)
     if (!installed && !strcmp(name, "ntdll.so")) {
         if ((wrong = table_install(handle, active))) fail("%s: %s", path, wrong);
         if (active) add_wine_folder(path);
+        current_teb = (void *(*)(void))dlsym(handle, "NtCurrentTeb");
+        if (!current_teb) fail("%s: this Wine has no NtCurrentTeb", path);
         installed = true;
     }
     else if (installed && !strcmp(name, "win32u.so")) {
@@ -132,6 +137,20 @@ EXPORT void *dlopen(const char *path, int flags)
         windows_installed = true;
     }
     return handle;
+}
+
+/* Wine sets its handler of faults when the process is complete, just before its Windows code starts. */
+EXPORT int sigaction(int number, const struct sigaction *action, struct sigaction *old)
+{
+    static int (*real)(int, const struct sigaction *, struct sigaction *);
+    static bool ready;
+
+    if (!real) real = (int (*)(int, const struct sigaction *, struct sigaction *))dlsym(RTLD_NEXT, "sigaction");
+    if (number == SIGSEGV && action && installed && active && !ready) {
+        ready = true;
+        startup_ready(current_teb());
+    }
+    return real(number, action, old);
 }
 
 /* The only programs a silo's process may become are Wine's loaders; all others, Unix programs and

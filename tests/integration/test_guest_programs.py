@@ -29,6 +29,7 @@ PROGRAMS = (
     "pipes",
     "mailslots",
     "registry",
+    "startup",
     "files",
     "filenames",
     "sharing",

@@ -31,9 +31,10 @@ def make_base(root: str = CCS) -> Registry:
     base = Registry("REGISTRY")
     service(base, root, "RpcSs", 0x20, 3)
     service(base, root, "Eventlog", 0x20, 2)
+    service(base, root, "PlugPlay", 0x20, 2)
     service(base, root, "Spooler", 0x110, 3)
     service(base, root, "MountMgr", 1, 2)
-    base.add(Key(rf"{root}\Services\Eventlog\System"))
+    base.add(Key(rf"{root}\Services\PlugPlay\Parameters"))
     base.add(Key(rf"{root}\Control\Windows")).set("CSDVersion", Value.dword(0))
     base.add(Key(rf"{root}\Enum\Root\WINEUSB"))
     base.add(Key(rf"{root}\Enum\HID"))
@@ -64,11 +65,12 @@ def test_services_are_masked() -> None:
     base = make_base()
     hive = build(base, link_table(base))
     assert start_of(hive, "RpcSs") == 2
-    assert start_of(hive, "Eventlog") == 3
+    assert start_of(hive, "Eventlog") is None
+    assert start_of(hive, "PlugPlay") == 3
     assert start_of(hive, "MountMgr") == 4
     assert start_of(hive, "Spooler") is None
     assert target(hive, rf"{CCS}\Services\Spooler") == rf"\REGISTRY\{CCS}\Services\Spooler"
-    assert target(hive, rf"{CCS}\Services\Eventlog\System").endswith(r"Eventlog\System")
+    assert target(hive, rf"{CCS}\Services\PlugPlay\Parameters").endswith(r"PlugPlay\Parameters")
 
 
 def test_root_devices_are_left_out() -> None:

@@ -19,7 +19,7 @@ from winesilo.interposer.config import CONFIG_VARIABLE, SharedMemory
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITIONS = ROOT / "src" / "interposer" / "syscalls.def"
 #: What Wine's Unix side calls and the library answers first.
-WRAPPED = {"dlopen", "execv", "execve", "execvp", "getenv", "posix_spawn", "posix_spawnp"}
+WRAPPED = {"dlopen", "execv", "execve", "execvp", "getenv", "posix_spawn", "posix_spawnp", "sigaction"}
 CANNOT_RUN = 125
 #: win32u's own calls, made by drivers for windows that a program has already.
 OF_WIN32U = ("NtUser", "NtGdi")

@@ -216,8 +216,8 @@ def masked_start(key: Key) -> int | None:
         return None
     if number & _TYPE_DRIVERS:
         return _START_DISABLED
-    if key.path.rpartition("\\")[2].lower() in STARTED:
-        return _START_AUTO
-    if start is not None and start.as_dword() == _START_AUTO:
-        return _START_DEMAND
-    return None
+    automatic = start is not None and start.as_dword() == _START_AUTO
+    wanted = key.path.rpartition("\\")[2].lower() in STARTED
+    if automatic == wanted:
+        return None
+    return _START_AUTO if wanted else _START_DEMAND

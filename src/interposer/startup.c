@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What ntdll.so reads by itself while a process starts, without going through its table: read it again, from
+ * the silo's registry, before the first Windows code runs. */
+#define _GNU_SOURCE
+#include "startup.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "silo.h"
+
+#define KEY(name) u"\\Registry\\Machine\\" name
+
+static const WCHAR session_key[] = KEY(u"System\\CurrentControlSet\\Control\\Session Manager");
+static const WCHAR image_key[] =
+    KEY(u"Software\\Microsoft\\Windows NT\\CurrentVersion\\Image File Execution Options");
+
+/* where things are in 64-bit thread and process blocks, and in process parameters */
+enum { TEB_PEB = 0x60, PEB_PARAMETERS = 0x20, PEB_GLOBAL_FLAG = 0xbc, PARAMETERS_IMAGE = 0x60 };
+
+/* the process-wide settings of the session manager's key: where they go, how wide, times what */
+static const struct setting {
+    const WCHAR *name;
+    size_t offset, size;
+    int64_t scale;
+} settings[] = {
+    { u"CriticalSectionTimeout", 0xc0, 8, -10000000 },
+    { u"HeapSegmentReserve", 0xc8, 8, 1 },
+    { u"HeapSegmentCommit", 0xd0, 8, 1 },
+    { u"HeapDeCommitTotalFreeThreshold", 0xd8, 8, 1 },
+    { u"HeapDeCommitFreeBlockThreshold", 0xe0, 8, 1 },
+};
+
+static UNICODE_STRING text_of(const WCHAR *text)
+{
+    size_t n = 0;
+
+    while (text[n]) n++;
+    return (UNICODE_STRING){ (uint16_t)(n * sizeof(WCHAR)), (uint16_t)(n * sizeof(WCHAR)), (WCHAR *)text };
+}
+
+static HANDLE open_key(HANDLE root, UNICODE_STRING name)
+{
+    OBJECT_ATTRIBUTES attr = { sizeof(attr), root, &name, OBJ_CASE_INSENSITIVE, NULL, NULL };
+    HANDLE key;
+
+    return hook_NtOpenKey(&key, KEY_QUERY_VALUE, &attr) ? NULL : key;
+}
+
+static bool read_number(HANDLE key, const WCHAR *name, uint32_t *number)
+{
+    UNICODE_STRING text = text_of(name);
+    union {
+        KEY_VALUE_PARTIAL_INFORMATION info;
+        char room[64];
+    } value;
+    ULONG used;
+
+    if (hook_NtQueryValueKey(key, &text, KeyValuePartialInformation, &value, sizeof(value), &used)) return false;
+    if (value.info.Type != REG_DWORD || value.info.DataLength != sizeof(*number)) return false;
+    memcpy(number, value.info.Data, sizeof(*number));
+    return true;
+}
+
+/* the last component of the program's name */
+static UNICODE_STRING image_name(const char *peb)
+{
+    const char *parameters = *(char *const *)(peb + PEB_PARAMETERS);
+    UNICODE_STRING name = *(const UNICODE_STRING *)(parameters + PARAMETERS_IMAGE);
+    size_t n = name.Length / sizeof(WCHAR), i = n;
+
+    while (i && name.Buffer[i - 1] != '\\') i--;
+    name.Buffer += i;
+    name.Length = name.MaximumLength = (uint16_t)((n - i) * sizeof(WCHAR));
+    return name;
+}
+
+static void apply_settings(char *peb, HANDLE key)
+{
+    uint32_t number;
+    size_t i;
+
+    for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        const struct setting *s = &settings[i];
+        int64_t value;
+
+        if (!read_number(key, s->name, &number)) continue;
+        value = number * s->scale;
+        memcpy(peb + s->offset, &value, s->size);
+    }
+}
+
+void startup_ready(const void *teb)
+{
+    char *peb = *(char *const *)((const char *)teb + TEB_PEB);
+    HANDLE key, image;
+    uint32_t flags = 0;
+
+    if ((key = open_key(NULL, text_of(session_key)))) {
+        read_number(key, u"GlobalFlag", &flags);
+        apply_settings(peb, key);
+        hook_NtClose(key);
+    }
+    if ((key = open_key(NULL, text_of(image_key)))) {
+        if ((image = open_key(key, image_name(peb)))) {
+            read_number(image, u"GlobalFlag", &flags);
+            hook_NtClose(image);
+        }
+        hook_NtClose(key);
+    }
+    memcpy(peb + PEB_GLOBAL_FLAG, &flags, sizeof(flags));
+}
