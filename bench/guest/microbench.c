@@ -79,6 +79,66 @@ static void value_query(void)
     if (RegQueryValueExW(key, L"ProgramFilesDir", NULL, NULL, (BYTE *)data, &size)) die("RegQueryValueEx");
 }
 
+static HANDLE data_file;
+
+static void file_write_read(void)
+{
+    char buffer[4096] = { 0 };
+    DWORD n;
+
+    if (SetFilePointer(data_file, 0, NULL, FILE_BEGIN) || !WriteFile(data_file, buffer, sizeof(buffer), &n, NULL)) die("WriteFile");
+    if (SetFilePointer(data_file, 0, NULL, FILE_BEGIN) || !ReadFile(data_file, buffer, sizeof(buffer), &n, NULL)) die("ReadFile");
+}
+
+static void file_attributes(void)
+{
+    if (GetFileAttributesW(L"C:\\windows\\system32\\ntdll.dll") == INVALID_FILE_ATTRIBUTES) die("GetFileAttributes");
+}
+
+static void file_rename(void)
+{
+    if (!MoveFileW(L"C:\\winesilo-bench.a", L"C:\\winesilo-bench.b")) die("MoveFile");
+    if (!MoveFileW(L"C:\\winesilo-bench.b", L"C:\\winesilo-bench.a")) die("MoveFile back");
+}
+
+/* of a file that others may write: what a silo takes most care of */
+static void file_view(void)
+{
+    HANDLE file = CreateFileW(L"C:\\windows\\win.ini", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);
+    HANDLE mapping = CreateFileMappingW(file, NULL, PAGE_READONLY, 0, 0, NULL);
+    volatile const char *view = MapViewOfFile(mapping, FILE_MAP_READ, 0, 0, 0);
+
+    if (!view) die("MapViewOfFile");
+    (void)*view;
+    UnmapViewOfFile((void *)view);
+    CloseHandle(mapping);
+    CloseHandle(file);
+}
+
+static void folder_list(void)
+{
+    WIN32_FIND_DATAW data;
+    HANDLE find = FindFirstFileW(L"C:\\windows\\system32\\*", &data);
+
+    if (find == INVALID_HANDLE_VALUE) die("FindFirstFile");
+    while (FindNextFileW(find, &data)) continue;
+    FindClose(find);
+}
+
+static void bench_files(void)
+{
+    data_file = CreateFileW(L"C:\\winesilo-bench.data", GENERIC_READ | GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, FILE_FLAG_DELETE_ON_CLOSE, NULL);
+    if (data_file == INVALID_HANDLE_VALUE) die("CreateFile");
+    measure("file_write_read", 5000, file_write_read);
+    CloseHandle(data_file);
+    CloseHandle(CreateFileW(L"C:\\winesilo-bench.a", GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL));
+    measure("file_rename", 500, file_rename);
+    DeleteFileW(L"C:\\winesilo-bench.a");
+    measure("file_attributes", 5000, file_attributes);
+    measure("file_view", 2000, file_view);
+    measure("folder_list", 20, folder_list);
+}
+
 static void file_open_close(void)
 {
     HANDLE file = CreateFileW(L"C:\\windows\\system32\\ntdll.dll", GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
@@ -193,6 +253,7 @@ int main(int argc, char **argv)
     measure("key_open_close", 5000, key_open_close);
     measure("value_query", 5000, value_query);
     measure("file_open_close", 3000, file_open_close);
+    bench_files();
     bench_pipe();
     bench_tcp();
     measure("process_start", 5, process_start);
