@@ -201,8 +201,10 @@ class Engine:
 
         Raises:
             SiloNotFound, SiloNotRunning.
+            DiskFull, HostError: its registry can't be saved; it runs on.
         """
         with self._exclusive(name, check):
+            self._running(name).save_registry()
             self._stop(name, timeout_s)
         return self.view(name)
 
@@ -237,6 +239,7 @@ class Engine:
         with self._exclusive(name, check):
             self._exists(name)
             if name in self._instances:
+                self._running(name).save_registry()
                 self._stop(name, STOP_TIMEOUT_S)
         return self.start(name, timeout_s, check)
 

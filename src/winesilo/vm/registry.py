@@ -9,6 +9,7 @@ a cut or changed file is noticed before the wineserver would skip the bad lines 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import re
@@ -31,6 +32,7 @@ _SEAL: Final = re.compile(rb";; winesilo end length=(\d+) crc32=([0-9a-f]{8})\n\
 _SEAL_MAX: Final = 80
 _COLLISION: Final = 0xC0000035  # STATUS_OBJECT_NAME_COLLISION: already loaded
 _CANNOT_DELETE: Final = 0xC0000121  # STATUS_CANNOT_DELETE: someone has the hive's root key open
+_DISK_FULL: Final = 0xC000007F  # STATUS_DISK_FULL
 _UNLOAD_TIMEOUT_S: Final = 5.0
 _SAVE_EVERY_S: Final = 1.0
 
@@ -164,7 +166,7 @@ class Hive:
         temporary = self._path.with_name(f".{self._path.name}.saving")
         try:
             with os_errors(f"save the registry hive {self._path}"):
-                self._agent.hive_save(self._id, str(temporary))
+                self._write(temporary)
                 with temporary.open("r+b") as stream:
                     content = stream.read()
                     stream.write(_end_mark(content))
@@ -176,6 +178,14 @@ class Hive:
                 temporary.unlink()
             raise
         self._saved_writes = writes
+
+    def _write(self, path: Path) -> None:
+        try:
+            self._agent.hive_save(self._id, str(path))
+        except AgentError as error:
+            if error.status == _DISK_FULL:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            raise
 
     def unload(self) -> None:
         """Unload it; waits a little for the wineserver to notice that the silo's processes ended.
