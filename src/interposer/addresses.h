@@ -42,6 +42,7 @@ enum address_kind {
     ADDRESS_LOOPBACK6, /* ::1 */
     ADDRESS_MAPPED_ANY, /* ::ffff:0.0.0.0 */
     ADDRESS_MAPPED_LOOPBACK, /* ::ffff:127.0.0.1 */
+    ADDRESS_ALIAS, /* what Wine's gethostbyname says where the machine's name leads to a loopback address */
 };
 
 struct silo_addresses {
@@ -50,10 +51,19 @@ struct silo_addresses {
 
 enum address_kind address_kind(const struct silo_addresses *silo, const void *addr, size_t size);
 bool address_is_wildcard(enum address_kind kind);
+/* Linux' sockaddr and back: only the numbers of the families differ. False: neither IPv4 nor IPv6. */
+bool address_from_unix(struct ws_sockaddr *addr, const void *unix_addr, size_t size);
+void address_to_unix(void *unix_addr, const struct ws_sockaddr *addr);
+size_t address_size(const struct ws_sockaddr *addr);
 /* write an address into *addr, whose family stays: for IPv6 the IPv4-mapped form */
 void address_set(struct ws_sockaddr *addr, const uint8_t v4[4]);
-/* What the silo sees in place of its own address: loopback, or with any the wildcard. Changes *addr if it is
- * the silo's own, or its twin, and says whether it did. */
+bool address_is_mapped(const struct ws_sockaddr *addr); /* IPv4 in IPv6 */
+/* the 4 bytes of an IPv4 address, also of a mapped one; NULL: it is neither */
+const uint8_t *address_v4(const struct ws_sockaddr *addr);
+
+/* What the silo sees in place of its own address: loopback, or the wildcard if the socket was bound to that.
+ * A program that bound the silo's own address (ADDRESS_OWN) knows it and sees it. Changes *addr if it is the
+ * silo's own, or its twin, and says whether it did. */
 bool address_show(const struct silo_addresses *silo, void *addr, size_t size, enum address_kind bound);
 
 /* The same for a socket that the program made IPv6 only: it knows no IPv4-mapped loopback. */

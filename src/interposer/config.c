@@ -71,6 +71,7 @@ static const char *take(struct config *c, struct field key, struct field value, 
     if (is(key, "address")) return copy_address(c->address, value) ? NULL : "bad address";
     if (is(key, "twin")) return copy_address(c->twin, value) ? NULL : "bad twin";
     if (is(key, "shared")) return copy_text(c->shared_path, sizeof(c->shared_path), value) ? NULL : "bad shared";
+    if (is(key, "network")) return copy_text(c->network_path, sizeof(c->network_path), value) ? NULL : "bad network";
     if (is(key, "trace")) return copy_text(c->trace_path, sizeof(c->trace_path), value) ? NULL : "bad trace";
     if (is(key, "loader")) {
         if (c->loaders == CONFIG_LOADERS) return "too many loader lines";
@@ -123,7 +124,7 @@ const char *config_parse(struct config *config, const char *text, size_t size)
         if ((wrong = take(config, f[0], f[1], f[2]))) return wrong;
     }
     if (!header) return "empty";
-    if (!config->id || !config->shared_path[0] || !config->loaders || !config->address[0] || !config->twin[0])
-        return "id, address, twin, shared and loader are needed";
+    if (!config->id || !config->shared_path[0] || !config->network_path[0] || !config->loaders || !config->address[0] || !config->twin[0])
+        return "id, address, twin, shared, network and loader are needed";
     return NULL;
 }

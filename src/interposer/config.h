@@ -23,7 +23,7 @@ struct config_path {
 struct config {
     unsigned int id;
     uint8_t address[4], twin[4]; /* network order */
-    char shared_path[4096], trace_path[4096];
+    char shared_path[4096], network_path[4096], trace_path[4096];
     char loader_paths[CONFIG_LOADERS][256];
     size_t loaders;
     char folders[CONFIG_FOLDERS][512]; /* of Wine's own files, absolute */

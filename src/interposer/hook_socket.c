@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Ioctls. Sockets are files of \Device\Afd; Winsock's calls are ioctls on them. Wildcard and loopback addresses of
- * a silo become its own (addresses.h), and names read back show what the program expects.
+ * a silo become its own (network.h), and names read back show what the program expects. What passes when data does,
+ * the addresses of datagrams and AcceptEx' results, is socket_unix.c's.
  *
  * A TCP socket bound to the wildcard with port 0 is bound late: a client (ConnectEx wants a bound socket)
  * must not be tied to a loopback address if it then connects to another machine, a server must. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-#include "addresses.h"
+#include "network.h"
+#include "nsi.h"
 #include "silo.h"
 
 /* AFD ioctl codes of Wine 8 to 10 */
@@ -21,15 +25,23 @@ enum {
     AFD_BIND = 0x12003,
     AFD_LISTEN = 0x1200b,
     AFD_GETSOCKNAME = 0x1202f,
+    AFD_ACCEPT = 0x120324,
+    AFD_ACCEPT_INTO = 0x120328,
     AFD_CONNECT = 0x12032c,
     AFD_RECVMSG = 0x120334,
     AFD_SENDMSG = 0x120338,
     AFD_GETPEERNAME = 0x120360,
+    AFD_SET_IP_ADD_MEMBERSHIP = 0x1203bc,
+    AFD_SET_IP_DROP_MEMBERSHIP = 0x1203d0,
+    AFD_SET_IP_MULTICAST_IF = 0x1203e4,
+    AFD_GET_IPV6_V6ONLY = 0x12045c,
 };
 
+#define STATUS_SHARING_VIOLATION STATUS(0xc0000043)
 #define STATUS_INVALID_ADDRESS_COMPONENT STATUS(0xc0000207)
-#define STATUS_ADDRESS_ALREADY_ASSOCIATED STATUS(0xc0000238)
+#define STATUS_ADDRESS_ALREADY_EXISTS STATUS(0xc000020a)
 #define STATUS_CONNECTION_REFUSED STATUS(0xc0000236)
+#define STATUS_ADDRESS_ALREADY_ASSOCIATED STATUS(0xc0000238)
 
 /* AFD's codes are of the form 0x12xxx or 0x12xxxx */
 static inline bool is_afd(ULONG code)
@@ -38,7 +50,12 @@ static inline bool is_afd(ULONG code)
 }
 
 /* of a socket's slot: state is the address_kind it was bound to */
-enum { SOCKET_BIND_PENDING = 1, SOCKET_CONNECTED = 2, SOCKET_V6_ONLY = 4 };
+enum {
+    SOCKET_BIND_PENDING = 1,
+    SOCKET_CONNECTED = 2,
+    SOCKET_V6_ONLY = 4, /* the program made it IPv6 only; for Linux it is not, or it could not use the stand-ins */
+    SOCKET_DATAGRAM = 8,
+};
 
 struct bind_params {
     int32_t unknown;
@@ -50,77 +67,15 @@ struct connect_params {
     /* the address, then data to send */
 };
 
+struct accept_into_params {
+    ULONG handle, recv_len, local_len;
+};
+
 struct sendmsg_params {
     uint64_t addr;
     uint32_t addr_len;
     uint8_t rest[20];
 };
-
-struct recvmsg_params {
-    uint64_t control, addr, addr_len;
-    uint8_t rest[24];
-};
-
-static struct silo_addresses ours(void)
-{
-    return (struct silo_addresses){ config.address, config.twin };
-}
-
-/* ---- the Unix socket behind a handle ---- */
-
-static int unix_socket(HANDLE handle)
-{
-    int fd;
-
-    return real_wine_server_handle_to_fd(handle, 0, &fd, NULL) ? -1 : fd;
-}
-
-struct socket_facts {
-    bool stream, v6_only;
-};
-
-/* With mapped set an IPv6 socket is also allowed IPv4-mapped addresses, which the stand-ins are; v6_only then says
- * what it was the first time. */
-static struct socket_facts look_at(HANDLE handle, bool mapped)
-{
-    struct socket_facts facts = { true, false };
-    int fd = unix_socket(handle), value;
-    socklen_t size = sizeof(value);
-
-    if (fd < 0) return facts;
-    if (!getsockopt(fd, SOL_SOCKET, SO_TYPE, &value, &size)) facts.stream = value == SOCK_STREAM;
-    size = sizeof(value);
-    if (mapped && !getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &value, &size)) {
-        facts.v6_only = value != 0;
-        value = 0;
-        if (facts.v6_only) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &value, sizeof(value));
-    }
-    close(fd);
-    return facts;
-}
-
-/* ---- which IPv6 ports are dual stack, for connections to ::1 ---- */
-
-static void set_dual(bool stream, uint16_t port, bool dual)
-{
-    _Atomic uint8_t *byte = &shared->dual_stack[stream ? 0 : 1][ntohs(port) / 8];
-    uint8_t bit = (uint8_t)(1u << (ntohs(port) % 8));
-
-    if (dual) atomic_fetch_or(byte, bit);
-    else atomic_fetch_and(byte, (uint8_t)~bit);
-}
-
-static bool is_dual(bool stream, uint16_t port)
-{
-    return atomic_load(&shared->dual_stack[stream ? 0 : 1][ntohs(port) / 8]) & (1u << (ntohs(port) % 8));
-}
-
-/* ---- binding ---- */
-
-static size_t addr_size(const struct ws_sockaddr *addr)
-{
-    return addr->family == WS_AF_INET6 ? 28 : 16;
-}
 
 struct ioctl {
     HANDLE handle, event;
@@ -140,13 +95,95 @@ static NTSTATUS pass(const struct ioctl *c, void *in, ULONG in_size)
                                       c->out_size);
 }
 
-static void show(HANDLE handle, void *addr, size_t size, enum address_kind bound)
-{
-    const struct slot *slot = slot_of(handle);
-    struct silo_addresses a = ours();
+static const struct span no_name = { NULL, 0 };
 
-    if (slot && slot->kind == SLOT_SOCKET && (slot->flags & SOCKET_V6_ONLY)) address_show_v6_only(&a, addr, size, bound);
-    else address_show(&a, addr, size, bound);
+/* ---- the Unix socket behind a handle ---- */
+
+static int unix_socket(HANDLE handle)
+{
+    int fd;
+
+    return real_wine_server_handle_to_fd(handle, 0, &fd, NULL) ? -1 : fd;
+}
+
+struct socket_facts {
+    bool stream, v6_only, connected, udp;
+};
+
+static int int_option(int fd, int level, int option)
+{
+    int value = 0;
+    socklen_t size = sizeof(value);
+
+    return getsockopt(fd, level, option, &value, &size) ? 0 : value;
+}
+
+/* With mapped set an IPv6 socket is also allowed IPv4-mapped addresses, which the stand-ins are; v6_only then says
+ * what it was the first time. */
+static struct socket_facts look_at(HANDLE handle, bool mapped)
+{
+    struct socket_facts facts = { .stream = true };
+    int fd = unix_socket(handle), no = 0;
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof(peer);
+
+    if (fd < 0) return facts;
+    facts.stream = int_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM;
+    facts.udp = !facts.stream && int_option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_UDP;
+    if (mapped && int_option(fd, IPPROTO_IPV6, IPV6_V6ONLY)) {
+        facts.v6_only = true;
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
+    }
+    facts.connected = !getpeername(fd, (struct sockaddr *)&peer, &size);
+    close(fd);
+    return facts;
+}
+
+static void make_v6_only(HANDLE handle)
+{
+    int fd = unix_socket(handle), yes = 1;
+
+    if (fd < 0) return;
+    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes));
+    close(fd);
+}
+
+/* ---- what is known of a socket ---- */
+
+static struct slot *socket_slot(HANDLE handle)
+{
+    struct slot *slot = slot_of(handle);
+
+    return slot && atomic_load_explicit(&slot->kind, memory_order_acquire) == SLOT_SOCKET ? slot : NULL;
+}
+
+static bool bind_is_pending(HANDLE handle)
+{
+    const struct slot *slot = socket_slot(handle);
+
+    return slot && (slot->flags & SOCKET_BIND_PENDING);
+}
+
+static void note_socket(HANDLE handle, enum address_kind kind, unsigned int flags)
+{
+    struct slot *slot;
+
+    slot_set(handle, SLOT_SOCKET, kind, 0);
+    if ((slot = slot_of(handle))) slot->flags = (uint16_t)flags;
+}
+
+static unsigned int flags_of(const struct socket_facts *facts)
+{
+    return (facts->v6_only ? SOCKET_V6_ONLY : 0) | (facts->stream ? 0 : SOCKET_DATAGRAM);
+}
+
+/* A socket was bound; addr is what Linux says. For this process, and for others that inherit the socket. */
+static void note_bound(HANDLE handle, const struct socket_facts *facts, const struct ws_sockaddr *addr, enum address_kind kind)
+{
+    struct reach here = network_here(facts->stream);
+
+    note_socket(handle, kind, flags_of(facts));
+    network_note_bound(network, facts->stream, address_place(&here.silo, addr), addr->port, kind, facts->v6_only);
 }
 
 static bool is_bound(HANDLE handle)
@@ -157,143 +194,276 @@ static bool is_bound(HANDLE handle)
     return !real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_GETSOCKNAME, NULL, 0, &name, sizeof(name));
 }
 
-static NTSTATUS bind_late(HANDLE handle, bool to_silo)
+static const struct {
+    int error;
+    NTSTATUS status;
+} bind_errors[] = {
+    { EADDRINUSE, STATUS_SHARING_VIOLATION }, { EACCES, STATUS_ACCESS_DENIED },
+    { EADDRNOTAVAIL, STATUS_INVALID_ADDRESS_COMPONENT }, { ENOBUFS, STATUS_NO_MEMORY },
+};
+
+/* Wine 8's server binds an IPv4 datagram socket to the wildcard when the address is that of no interface. So it is
+ * bound here, and the server is told by a send: for one on a socket that it takes for unbound it binds it, fails
+ * because the socket is bound, and asks for its address. */
+static NTSTATUS bind_here(HANDLE handle, const struct ws_sockaddr *addr, struct ws_sockaddr *bound)
 {
-    struct slot *slot = slot_of(handle);
-    bool v6 = atomic_load(&slot->state) != ADDRESS_ANY;
+    struct sendmsg_params params = { 0 };
+    struct sockaddr_storage name = { 0 };
+    socklen_t size = sizeof(name);
+    IO_STATUS_BLOCK io;
+    int fd, result, error;
+    size_t i;
+
+    if (is_bound(handle)) return STATUS_ADDRESS_ALREADY_ASSOCIATED;
+    if ((fd = unix_socket(handle)) < 0) return STATUS_INVALID_HANDLE;
+    address_to_unix(&name, addr);
+    result = bind(fd, (struct sockaddr *)&name, sizeof(struct sockaddr_in));
+    error = errno;
+    if (!result) getsockname(fd, (struct sockaddr *)&name, &size);
+    close(fd);
+    if (!result) {
+        address_from_unix(bound, &name, sizeof(struct sockaddr_in));
+        real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_SENDMSG, &params, sizeof(params), NULL, 0);
+        return STATUS_SUCCESS;
+    }
+    for (i = 0; i < sizeof(bind_errors) / sizeof(bind_errors[0]); i++)
+        if (bind_errors[i].error == error) return bind_errors[i].status;
+    return STATUS_INVALID_PARAMETER;
+}
+
+static bool binds_here(const struct socket_facts *facts, const struct ws_sockaddr *addr)
+{
+    return facts->udp && addr->family == WS_AF_INET;
+}
+
+/* Bind without the program's doing: what it is to see is the wildcard, or the silo's own address. */
+static NTSTATUS bind_quietly(HANDLE handle, const struct socket_facts *facts, uint16_t family, const uint8_t *v4,
+                             enum address_kind kind)
+{
     struct bind_params params = { 0 };
-    struct ws_sockaddr bound;
+    struct ws_sockaddr bound = { 0 };
     IO_STATUS_BLOCK io;
     NTSTATUS status;
 
-    slot->flags &= (uint16_t)~SOCKET_BIND_PENDING;
-    params.addr.family = v6 ? WS_AF_INET6 : WS_AF_INET;
-    if (to_silo) address_set(&params.addr, slot->flags & SOCKET_V6_ONLY ? config.twin : config.address);
-    status = real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_BIND, &params,
-                                        (ULONG)(4 + addr_size(&params.addr)), &bound, (ULONG)addr_size(&params.addr));
-    if (!status && v6) set_dual(true, bound.port, !(slot->flags & SOCKET_V6_ONLY));
+    params.addr.family = family;
+    if (v4) address_set(&params.addr, v4);
+    if (binds_here(facts, &params.addr)) status = bind_here(handle, &params.addr, &bound);
+    else
+        status = real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_BIND, &params,
+                                            (ULONG)(4 + address_size(&params.addr)), &bound,
+                                            (ULONG)address_size(&params.addr));
+    if (!status) note_bound(handle, facts, &bound, kind);
     return status;
 }
 
-static bool bind_is_pending(HANDLE handle)
+static NTSTATUS bind_late(HANDLE handle, bool to_silo)
 {
     const struct slot *slot = slot_of(handle);
+    const struct socket_facts facts = { .stream = true, .v6_only = slot->flags & SOCKET_V6_ONLY };
+    enum address_kind kind = atomic_load(&slot->state);
+    const uint8_t *v4 = facts.v6_only ? config.twin : config.address;
 
-    return slot && slot->kind == SLOT_SOCKET && (slot->flags & SOCKET_BIND_PENDING);
+    return bind_quietly(handle, &facts, kind == ADDRESS_ANY ? WS_AF_INET : WS_AF_INET6, to_silo ? v4 : NULL, kind);
 }
 
-static void note_bound(HANDLE handle, enum address_kind kind, unsigned int flags)
-{
-    struct slot *slot = slot_of(handle);
+/* ---- binding ---- */
 
-    slot_set(handle, SLOT_SOCKET, kind, 0);
-    if (slot) slot->flags = (uint16_t)flags;
+struct binding {
+    struct bind_params params;
+    ULONG in_size;
+    enum address_kind kind;
+    struct socket_facts facts;
+    bool twin;
+};
+
+/* Is the port to be bound elsewhere: published, or out of reach of a host without privileges? */
+static bool goes_elsewhere(const struct binding *b, struct network_port *port)
+{
+    enum { LOW_PORT_STEP = 10000 };
+    unsigned int number = ntohs(b->params.addr.port);
+    struct network_rule rule;
+
+    *port = (struct network_port){ .stream = b->facts.stream, .twin = b->twin, .kind = (uint8_t)b->kind,
+                                   .port = b->params.addr.port };
+    if (network_rule_for(network, b->facts.stream, b->params.addr.family == WS_AF_INET6, b->facts.v6_only, port->port, &rule)) {
+        port->published = 1;
+        port->v6 = rule.v6;
+        port->real_port = rule.real_port;
+        memcpy(port->addr, rule.addr, 16);
+        return true;
+    }
+    if (!number || number >= atomic_load_explicit(&network->low_ports, memory_order_relaxed)) return false;
+    memcpy(port->addr, b->twin ? config.twin : config.address, 4);
+    port->real_port = htons((uint16_t)(number + LOW_PORT_STEP));
+    return true;
+}
+
+static NTSTATUS bind_at(const struct ioctl *c, struct binding *b)
+{
+    struct ws_sockaddr bound;
+    NTSTATUS status;
+
+    if (!binds_here(&b->facts, &b->params.addr) || !c->out || c->out_size < 16) return pass(c, &b->params, b->in_size);
+    if ((status = bind_here(c->handle, &b->params.addr, &bound))) return status;
+    memcpy(c->out, &bound, 16);
+    c->io->Status = STATUS_SUCCESS;
+    c->io->Information = 16;
+    return status;
+}
+
+static bool is_taken(NTSTATUS status)
+{
+    return status == STATUS_SHARING_VIOLATION || status == STATUS_ADDRESS_ALREADY_EXISTS || status == STATUS_ACCESS_DENIED;
+}
+
+static NTSTATUS bind_elsewhere(const struct ioctl *c, struct binding *b, const struct network_port *wanted)
+{
+    struct ws_sockaddr *addr = &b->params.addr;
+    struct network_port port;
+    NTSTATUS status;
+    bool fresh;
+
+    if (!network_port_reserve(network, wanted, &port, &fresh)) return STATUS_NO_MEMORY;
+    TRACE("bind", port.published ? "published" : "low port", no_name);
+    addr->port = port.real_port;
+    if (port.v6) memcpy(addr->v6.addr, port.addr, 16);
+    else address_set(addr, port.addr);
+    if (port.v6 && b->facts.v6_only) make_v6_only(c->handle);
+    status = bind_at(c, b);
+    if (fresh && !port.published && is_taken(status)) {
+        addr->port = 0; /* any that is free */
+        status = bind_at(c, b);
+        if (!status) network_port_moved(network, &port, ((struct ws_sockaddr *)c->out)->port);
+    }
+    if (fresh && !NT_SUCCESS(status)) network_port_forget(network, &port);
+    return status;
+}
+
+static NTSTATUS do_bind_now(const struct ioctl *c, struct binding *b)
+{
+    struct network_port elsewhere;
+    struct reach here = network_here(b->facts.stream);
+    NTSTATUS status;
+
+    if (goes_elsewhere(b, &elsewhere)) status = bind_elsewhere(c, b, &elsewhere);
+    else {
+        TRACE("bind", "socket", no_name);
+        if (b->kind != ADDRESS_OWN) address_set(&b->params.addr, b->twin ? config.twin : config.address);
+        status = bind_at(c, b);
+    }
+    if (status == STATUS_SUCCESS && c->out && c->out_size >= 16) {
+        struct ws_sockaddr bound = { 0 };
+        size_t size = c->out_size < sizeof(bound) ? c->out_size : sizeof(bound);
+
+        memcpy(&bound, c->out, size);
+        note_bound(c->handle, &b->facts, &bound, b->kind);
+        network_show(&here, c->out, c->out_size, true, BOUND_KNOWN | b->kind, b->kind);
+    }
+    return status;
+}
+
+/* Bound to the wildcard, the port chosen by Linux: a client in all likelihood. A stream is bound when it is clear to
+ * whom it connects; a datagram socket, which can send anywhere, stays on the wildcard. */
+static NTSTATUS do_bind_any(const struct ioctl *c, struct binding *b)
+{
+    size_t size = address_size(&b->params.addr);
+    struct ws_sockaddr bound = { 0 };
+    NTSTATUS status;
+
+    if (b->facts.stream && slot_make(c->handle) && !c->apc) {
+        /* a second bind is an error that the real call reports */
+        if (is_bound(c->handle)) return pass(c, c->in, c->in_size);
+        note_socket(c->handle, b->kind, flags_of(&b->facts) | SOCKET_BIND_PENDING);
+        memcpy(c->out, &b->params.addr, size);
+        c->io->Status = STATUS_SUCCESS;
+        c->io->Information = size;
+        return STATUS_SUCCESS;
+    }
+    status = pass(c, c->in, c->in_size);
+    if (status) return status;
+    memcpy(&bound, c->out, size);
+    note_bound(c->handle, &b->facts, &bound, b->kind);
+    return status;
 }
 
 static NTSTATUS do_bind(const struct ioctl *c)
 {
-    struct bind_params params;
-    struct silo_addresses a = ours();
-    struct socket_facts facts;
-    enum address_kind kind;
-    bool is_dual_stack = false;
-    uint16_t dual_port = 0;
-    NTSTATUS status;
-    ULONG in_size;
-    size_t size;
+    struct reach here = network_here(true);
+    struct binding b;
 
     if (!c->in || c->in_size < 4 + 8) return pass(c, c->in, c->in_size);
-    memset(&params, 0, sizeof(params));
-    in_size = c->in_size < sizeof(params) ? c->in_size : (ULONG)sizeof(params); /* SOCKADDR_STORAGE is longer */
-    memcpy(&params, c->in, in_size);
-    size = in_size - 4;
-    kind = address_kind(&a, &params.addr, size);
-    if (kind == ADDRESS_OTHER) return pass(c, c->in, c->in_size);
-    if (kind == ADDRESS_FOREIGN) {
-        TRACE("bind", "refused", ((struct span){ NULL, 0 }));
+    memset(&b, 0, sizeof(b));
+    b.in_size = c->in_size < sizeof(b.params) ? c->in_size : (ULONG)sizeof(b.params); /* SOCKADDR_STORAGE is longer */
+    memcpy(&b.params, c->in, b.in_size);
+    b.kind = address_kind(&here.silo, &b.params.addr, b.in_size - 4);
+    if (b.kind == ADDRESS_OTHER) return pass(c, c->in, c->in_size);
+    if (b.kind == ADDRESS_FOREIGN) {
+        TRACE("bind", "refused", no_name);
         return STATUS_INVALID_ADDRESS_COMPONENT;
     }
-    facts = look_at(c->handle, params.addr.family == WS_AF_INET6);
-    if (address_is_wildcard(kind) && !params.addr.port) {
-        if (!facts.stream) {
-            note_bound(c->handle, kind, facts.v6_only ? SOCKET_V6_ONLY : 0);
-            return pass(c, c->in, c->in_size);
-        }
-        if (bind_is_pending(c->handle)) return STATUS_ADDRESS_ALREADY_ASSOCIATED;
-        if (slot_make(c->handle) && !c->apc && c->out_size >= addr_size(&params.addr)) {
-            /* a second bind is an error that the real call reports */
-            if (is_bound(c->handle)) return pass(c, c->in, c->in_size);
-            note_bound(c->handle, kind, facts.v6_only ? SOCKET_BIND_PENDING | SOCKET_V6_ONLY : SOCKET_BIND_PENDING);
-            memcpy(c->out, &params.addr, addr_size(&params.addr));
-            c->io->Status = STATUS_SUCCESS;
-            c->io->Information = addr_size(&params.addr);
-            return STATUS_SUCCESS;
-        }
+    if (b.kind == ADDRESS_ALIAS) {
+        b.kind = ADDRESS_OWN;
+        address_set(&b.params.addr, config.address);
     }
-    TRACE("bind", "socket", ((struct span){ NULL, 0 }));
-    if (kind != ADDRESS_OWN) {
-        bool dual = kind == ADDRESS_ANY6 && !facts.v6_only;
-        bool twin = (kind == ADDRESS_ANY6 && facts.v6_only) || kind == ADDRESS_LOOPBACK6;
-
-        address_set(&params.addr, twin ? config.twin : config.address);
-        dual_port = params.addr.family == WS_AF_INET6 ? params.addr.port : 0;
-        is_dual_stack = dual;
-    }
-    status = pass(c, &params, in_size);
-    if (!NT_SUCCESS(status)) return status;
-    if (dual_port) set_dual(facts.stream, dual_port, is_dual_stack);
-    note_bound(c->handle, kind, facts.v6_only ? SOCKET_V6_ONLY : 0);
-    if (status == STATUS_SUCCESS && c->out && c->out_size >= 16) {
-        if (kind == ADDRESS_ANY6 && !facts.v6_only && !params.addr.port)
-            set_dual(facts.stream, ((struct ws_sockaddr *)c->out)->port, true);
-        show(c->handle, c->out, c->out_size, kind);
-    }
-    return status;
+    b.facts = look_at(c->handle, b.params.addr.family == WS_AF_INET6);
+    b.twin = (b.kind == ADDRESS_ANY6 && b.facts.v6_only) || b.kind == ADDRESS_LOOPBACK6;
+    if (bind_is_pending(c->handle)) return STATUS_ADDRESS_ALREADY_ASSOCIATED;
+    if (address_is_wildcard(b.kind) && !b.params.addr.port && c->out && c->out_size >= address_size(&b.params.addr))
+        return do_bind_any(c, &b);
+    return do_bind_now(c, &b);
 }
 
 /* ---- destinations ---- */
 
 /* A sender whose address Linux would choose would come from 127.0.0.1: give it one of the silo's. */
-static void choose_source(HANDLE handle, uint16_t family, bool v6_only)
+static void choose_source(HANDLE handle, const struct socket_facts *facts, uint16_t family, const uint8_t *v4, bool explicit)
 {
-    struct bind_params params = { 0 };
-    struct ws_sockaddr bound;
-    IO_STATUS_BLOCK io;
+    enum address_kind any = family == WS_AF_INET6 ? ADDRESS_ANY6 : ADDRESS_ANY;
 
     if (bind_is_pending(handle) || is_bound(handle)) return;
-    if (v6_only) note_bound(handle, ADDRESS_OTHER, SOCKET_V6_ONLY);
-    params.addr.family = family;
-    address_set(&params.addr, family == WS_AF_INET6 ? config.twin : config.address);
-    real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_BIND, &params, (ULONG)(4 + addr_size(&params.addr)), &bound,
-                               (ULONG)addr_size(&params.addr));
+    bind_quietly(handle, facts, family, v4, explicit ? ADDRESS_OWN : any);
 }
 
-/* Change an address a program sends to. False: no silo may reach it. */
-static bool redirect(HANDLE handle, struct ws_sockaddr *addr, size_t size, bool *changed)
+/* Whether Linux would choose an address that gives the sender away, or is lost to the receiver. */
+static bool needs_source(enum verdict verdict, bool stream, bool explicit, const struct ws_sockaddr *addr)
 {
-    struct silo_addresses a = ours();
-    enum address_kind kind = address_kind(&a, addr, size);
+    const uint8_t *v4 = address_v4(addr);
 
-    *changed = false;
-    if (kind == ADDRESS_FOREIGN) return false;
-    if (kind == ADDRESS_OTHER || kind == ADDRESS_OWN) return true;
-    *changed = true;
-    if (addr->family == WS_AF_INET6) {
-        struct socket_facts facts = look_at(handle, true);
-        bool v6 = kind == ADDRESS_LOOPBACK6 || kind == ADDRESS_ANY6;
+    if (!v4) return false; /* published at an IPv6 address: none of the silo's leads there */
+    return verdict != REACH_OWN || !stream || explicit || memcmp(v4, config.address, 4);
+}
 
-        if (v6) choose_source(handle, WS_AF_INET6, facts.v6_only);
-        address_set(addr, v6 && !is_dual(facts.stream, addr->port) ? config.twin : config.address);
+/* Change the address in *addr as the silo needs it, and bind the socket if that has to do with it. */
+static NTSTATUS prepare_connect(HANDLE handle, struct ws_sockaddr *addr, size_t size, bool *changed)
+{
+    struct socket_facts facts = look_at(handle, addr->family == WS_AF_INET6);
+    struct slot *slot = socket_slot(handle);
+    struct reach here = network_here(facts.stream);
+    enum verdict verdict;
+    NTSTATUS status;
+    bool explicit;
+
+    if (slot) facts.v6_only = slot->flags & SOCKET_V6_ONLY;
+    verdict = network_reach(&here, addr, size, &explicit);
+    if (verdict == REACH_REFUSED) {
+        TRACE("connect", "refused", no_name);
+        return STATUS_CONNECTION_REFUSED;
     }
-    else address_set(addr, config.address);
-    return true;
+    *changed = verdict != REACH_UNCHANGED;
+    if (bind_is_pending(handle)) {
+        if ((status = bind_late(handle, *changed))) return status;
+    }
+    else if (*changed && needs_source(verdict, facts.stream, explicit, addr))
+        choose_source(handle, &facts, addr->family, verdict == REACH_TWIN ? config.twin : config.address, explicit);
+    if (!socket_slot(handle)) note_socket(handle, ADDRESS_OTHER, flags_of(&facts));
+    return STATUS_SUCCESS;
 }
 
 static NTSTATUS do_connect(const struct ioctl *c)
 {
     const struct connect_params *params = c->in;
-    struct slot *slot = slot_of(c->handle);
     struct ws_sockaddr addr;
+    struct slot *slot;
     uint8_t *own;
     bool changed, heap;
     int32_t size;
@@ -304,18 +474,10 @@ static NTSTATUS do_connect(const struct ioctl *c)
         return pass(c, c->in, c->in_size);
     memset(&addr, 0, sizeof(addr));
     memcpy(&addr, params + 1, (size_t)size < sizeof(addr) ? (size_t)size : sizeof(addr));
-    if (!redirect(c->handle, &addr, (size_t)size, &changed)) {
-        TRACE("connect", "refused", ((struct span){ NULL, 0 }));
-        return STATUS_CONNECTION_REFUSED;
-    }
-    if (slot && slot->kind == SLOT_SOCKET) {
-        if ((slot->flags & SOCKET_BIND_PENDING) && (status = bind_late(c->handle, changed))) return status;
-        slot->flags |= SOCKET_CONNECTED;
-    }
+    if ((status = prepare_connect(c->handle, &addr, (size_t)size, &changed))) return status;
+    if ((slot = socket_slot(c->handle))) slot->flags |= SOCKET_CONNECTED;
     if (!changed) return pass(c, c->in, c->in_size);
-    /* a connected datagram socket gets answers to its own address only */
-    if (addr.family == WS_AF_INET && !look_at(c->handle, false).stream) choose_source(c->handle, WS_AF_INET, false);
-    TRACE("connect", "socket", ((struct span){ NULL, 0 }));
+    TRACE("connect", "socket", no_name);
     heap = c->in_size > THREAD_BUFFER;
     if (!(own = heap ? malloc(c->in_size) : thread_buffer(1))) return STATUS_NO_MEMORY;
     memcpy(own, c->in, c->in_size);
@@ -325,97 +487,251 @@ static NTSTATUS do_connect(const struct ioctl *c)
     return status;
 }
 
-/* A send that does not end at once keeps the address's place: it must outlive the call. */
-static struct ws_sockaddr *lasting_address(void)
-{
-    static struct ws_sockaddr ring[512];
-    static _Atomic unsigned int next;
-
-    return &ring[atomic_fetch_add(&next, 1) % (sizeof(ring) / sizeof(ring[0]))];
-}
-
+/* Where a datagram goes is decided when it goes (socket_unix.c). Here an IPv6 socket is made fit for the stand-ins,
+ * once, and before the wineserver binds it for its first send. */
 static NTSTATUS do_send(const struct ioctl *c)
 {
     struct sendmsg_params params;
-    struct ws_sockaddr *addr;
-    bool changed;
+    struct socket_facts facts;
+    uint16_t family;
 
     if (!c->in || c->in_size != sizeof(params)) return pass(c, c->in, c->in_size);
     memcpy(&params, c->in, sizeof(params));
-    if (!params.addr || params.addr_len < 8) return pass(c, c->in, c->in_size);
-    addr = lasting_address();
-    memset(addr, 0, sizeof(*addr));
-    memcpy(addr, (const void *)(uintptr_t)params.addr, params.addr_len < sizeof(*addr) ? params.addr_len : sizeof(*addr));
-    if (!redirect(c->handle, addr, params.addr_len, &changed)) return STATUS_CONNECTION_REFUSED;
-    if (!changed) return pass(c, c->in, c->in_size);
-    TRACE("sendto", "socket", ((struct span){ NULL, 0 }));
-    params.addr = (uint64_t)(uintptr_t)addr;
-    if (params.addr_len > sizeof(*addr)) params.addr_len = sizeof(*addr);
-    return pass(c, &params, sizeof(params));
+    if (!params.addr || params.addr_len < 28) return pass(c, c->in, c->in_size);
+    memcpy(&family, (const void *)(uintptr_t)params.addr, sizeof(family));
+    if (family == WS_AF_INET6 && !socket_slot(c->handle)) {
+        facts = look_at(c->handle, true);
+        if (facts.stream || facts.connected || is_bound(c->handle)) note_socket(c->handle, ADDRESS_OTHER, flags_of(&facts));
+        else bind_quietly(c->handle, &facts, WS_AF_INET6, NULL, ADDRESS_ANY6);
+    }
+    return pass(c, c->in, c->in_size);
+}
+
+/* ---- accepted sockets ---- */
+
+/* a connection to a listener: what is known of the one goes for the other */
+static void note_accepted(HANDLE listener, HANDLE accepted)
+{
+    const struct slot *slot = socket_slot(listener);
+    unsigned int flags = slot ? slot->flags & SOCKET_V6_ONLY : 0;
+
+    if (slot) note_socket(accepted, slot->state == ADDRESS_OWN ? ADDRESS_OWN : ADDRESS_OTHER, flags | SOCKET_CONNECTED);
+}
+
+static NTSTATUS do_accept(const struct ioctl *c)
+{
+    NTSTATUS status = pass(c, c->in, c->in_size);
+    ULONG handle;
+
+    if (status || !c->out || c->out_size < sizeof(handle)) return status;
+    memcpy(&handle, c->out, sizeof(handle));
+    note_accepted(c->handle, (HANDLE)(uintptr_t)handle);
+    return status;
+}
+
+static NTSTATUS do_accept_into(const struct ioctl *c)
+{
+    struct accept_into_params params;
+
+    if (c->in && c->in_size == sizeof(params) && c->out) {
+        memcpy(&params, c->in, sizeof(params));
+        accept_note(c->out, c->out_size, params.recv_len, params.local_len);
+        note_accepted(c->handle, (HANDLE)(uintptr_t)params.handle);
+    }
+    return pass(c, c->in, c->in_size);
 }
 
 /* ---- names read back ---- */
 
+struct known {
+    struct reach here;
+    unsigned int bound;
+    enum address_kind kind;
+};
+
+/* What is known of a socket for its names; asks Linux if it came from another process. local: its own address. */
+static struct known known_of(HANDLE handle, const struct ws_sockaddr *local)
+{
+    const struct slot *slot = socket_slot(handle);
+    struct known k = { .kind = ADDRESS_OTHER };
+    struct socket_facts facts;
+
+    if (slot) {
+        k.here = network_here(!(slot->flags & SOCKET_DATAGRAM));
+        k.bound = BOUND_KNOWN | slot->state | (slot->flags & SOCKET_V6_ONLY ? BOUND_V6_ONLY : 0);
+        if (!(slot->flags & SOCKET_CONNECTED)) k.kind = slot->state;
+        return k;
+    }
+    facts = look_at(handle, false);
+    k.here = network_here(facts.stream);
+    if (!local) return k;
+    k.bound = network_bound_as(network, facts.stream, address_place(&k.here.silo, local), local->port);
+    if (!facts.connected && (k.bound & BOUND_KNOWN)) k.kind = k.bound & BOUND_KIND;
+    return k;
+}
+
+static NTSTATUS do_getname(const struct ioctl *c, bool own)
+{
+    NTSTATUS status = pass(c, c->in, c->in_size);
+    struct ws_sockaddr addr = { 0 };
+    struct known k;
+
+    if (status || !c->out || c->out_size < 16) return status;
+    memcpy(&addr, c->out, c->out_size < sizeof(addr) ? c->out_size : sizeof(addr));
+    k = known_of(c->handle, own ? &addr : NULL);
+    network_show(&k.here, c->out, c->out_size, own, k.bound, own ? k.kind : ADDRESS_OTHER);
+    return status;
+}
+
 static NTSTATUS do_getsockname(const struct ioctl *c)
 {
-    const struct slot *slot = slot_of(c->handle);
-    enum address_kind bound = ADDRESS_OTHER;
-    NTSTATUS status = pass(c, c->in, c->in_size);
-
-    if (status || !c->out) return status;
-    if (slot && slot->kind == SLOT_SOCKET && !(slot->flags & SOCKET_CONNECTED)) bound = slot->state;
-    show(c->handle, c->out, c->out_size, bound);
-    return status;
+    return do_getname(c, true);
 }
 
 static NTSTATUS do_getpeername(const struct ioctl *c)
 {
+    return do_getname(c, false);
+}
+
+static NTSTATUS do_get_v6_only(const struct ioctl *c)
+{
+    const struct slot *slot = socket_slot(c->handle);
     NTSTATUS status = pass(c, c->in, c->in_size);
 
-    if (!status && c->out) show(c->handle, c->out, c->out_size, ADDRESS_OTHER);
+    if (!status && slot && (slot->flags & SOCKET_V6_ONLY) && c->out && c->out_size) *(uint8_t *)c->out = 1;
     return status;
 }
 
-static NTSTATUS do_recv(const struct ioctl *c)
+/* ---- multicast ---- */
+
+/* The interface of an address the silo knows as its own is the one that Linux chooses for the group. */
+static NTSTATUS do_multicast(const struct ioctl *c)
 {
-    struct recvmsg_params params = { 0 };
+    const size_t at = c->code == AFD_SET_IP_MULTICAST_IF ? 0 : 4;
+    uint8_t own[16];
+
+    if (!c->in || c->in_size < at + 4 || c->in_size > sizeof(own)) return pass(c, c->in, c->in_size);
+    memcpy(own, c->in, c->in_size);
+    if (memcmp(own + at, config.address, 4)) return pass(c, c->in, c->in_size);
+    memset(own + at, 0, 4);
+    return pass(c, own, c->in_size);
+}
+
+/* ---- tables of interfaces and sockets ---- */
+
+static bool process_is_known(uint32_t pid)
+{
+    return atomic_load(&shared->processes[(pid >> 2) % SHARED_PROCESSES].pid) == pid;
+}
+
+/* The server writes replies to memory that Wine knows only. */
+static void *allocate(size_t size)
+{
+    void *p = NULL;
+
+    return real_NtAllocateVirtualMemory(CURRENT_PROCESS, &p, 0, &size, MEM_COMMIT, PAGE_READWRITE) ? NULL : p;
+}
+
+static void release(void *p)
+{
+    size_t size = 0;
+
+    real_NtFreeVirtualMemory(CURRENT_PROCESS, &p, &size, MEM_RELEASE);
+}
+
+/* false instead of a fault */
+static bool write_to_caller(void *to, void *from, size_t size)
+{
+    struct iovec local = { from, size }, remote = { to, size };
+
+    return process_vm_writev(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)size;
+}
+
+/* The same with a column that the program did not ask for, and that says whose the sockets are. */
+static NTSTATUS do_wider_table(const struct ioctl *c, const struct nsi_view *view, enum nsi_table table,
+                               struct nsi_request *request, size_t size_asked)
+{
+    IO_STATUS_BLOCK io = { 0 };
+    uint8_t *buffer;
     NTSTATUS status;
+    uint64_t size;
 
-    if (c->in && c->in_size == sizeof(params)) memcpy(&params, c->in, sizeof(params));
-    status = pass(c, c->in, c->in_size);
-    if (!status && params.addr && params.addr_len) {
-        int32_t size = *(int32_t *)(uintptr_t)params.addr_len;
-
-        if (size >= 8) show(c->handle, (void *)(uintptr_t)params.addr, (size_t)size, ADDRESS_OTHER);
+    request->static_size = nsi_static_size(table);
+    size = nsi_size(request);
+    if (!size || !(buffer = allocate(size))) return STATUS_NO_MEMORY;
+    status = real_NtDeviceIoControlFile(c->handle, NULL, NULL, NULL, &io, c->code, request, sizeof(*request), buffer, (ULONG)size);
+    if (!NT_ERROR(status)) {
+        nsi_filter(view, table, request, buffer);
+        /* the column that was added is the last */
+        if (!write_to_caller(c->out, buffer, size_asked)) status = STATUS_ACCESS_VIOLATION;
     }
+    release(buffer);
+    if (NT_ERROR(status)) return status;
+    c->io->Status = status;
+    c->io->Information = c->out_size;
+    return status;
+}
+
+static NTSTATUS do_tables(const struct ioctl *c)
+{
+    const struct nsi_view view = { network, network_here(true).silo, process_is_known, network_here };
+    enum nsi_table table = NSI_OTHER;
+    struct nsi_request request;
+    NTSTATUS status;
+    uint64_t size;
+
+    if (c->in && c->in_size == sizeof(request)) {
+        memcpy(&request, c->in, sizeof(request));
+        table = nsi_table(&request);
+    }
+    if (table == NSI_OTHER || !request.count || c->apc || c->event) return pass(c, c->in, c->in_size);
+    size = nsi_size(&request);
+    if (!c->out || !size || c->out_size < size) return pass(c, c->in, c->in_size);
+    if (!request.static_size && nsi_static_size(table)) return do_wider_table(c, &view, table, &request, size);
+    status = pass(c, c->in, c->in_size);
+    if (!NT_ERROR(status)) nsi_filter(&view, table, &request, c->out);
     return status;
 }
 
 #define IOCTL_CONDRV_BIND_PID 0x5000ccu /* wine/condrv.h: use the console of the process with this id */
 
+/* ---- the call ---- */
+
+static const struct {
+    ULONG code;
+    bool needs_bind; /* a bind that was put off is due */
+    NTSTATUS (*call)(const struct ioctl *c); /* NULL: the real one */
+} calls[] = {
+    { AFD_RECVMSG, true, NULL },
+    { AFD_SENDMSG, true, do_send },
+    { AFD_GETSOCKNAME, true, do_getsockname },
+    { AFD_GETPEERNAME, false, do_getpeername },
+    { AFD_CONNECT, false, do_connect },
+    { AFD_BIND, false, do_bind },
+    { AFD_LISTEN, true, NULL },
+    { AFD_ACCEPT, false, do_accept },
+    { AFD_ACCEPT_INTO, false, do_accept_into },
+    { AFD_GET_IPV6_V6ONLY, false, do_get_v6_only },
+    { AFD_SET_IP_ADD_MEMBERSHIP, false, do_multicast },
+    { AFD_SET_IP_DROP_MEMBERSHIP, false, do_multicast },
+    { AFD_SET_IP_MULTICAST_IF, false, do_multicast },
+    { NSI_ENUMERATE_ALL, false, do_tables },
+};
+
 NTSTATUS hook_NtDeviceIoControlFile(HANDLE handle, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context,
                                     IO_STATUS_BLOCK *io, ULONG code, void *in, ULONG in_size, void *out, ULONG out_size)
 {
     const struct ioctl c = { handle, event, apc, apc_context, io, code, in, in_size, out, out_size };
+    size_t i;
 
     if (code == IOCTL_CONDRV_BIND_PID && !console_is_ours(in, in_size)) return STATUS_INVALID_CID;
     if (code >> 16 == MOUNT_MANAGER)
         return mount_manager_control(handle, event, apc, apc_context, io, code, in, in_size, out, out_size);
     if (!is_afd(code)) return pass(&c, in, in_size);
-    if (code == AFD_BIND) return do_bind(&c);
-    if (code == AFD_CONNECT) return do_connect(&c);
-    switch (code) {
-    case AFD_LISTEN:
-    case AFD_SENDMSG:
-    case AFD_RECVMSG:
-    case AFD_GETSOCKNAME:
-        if (bind_is_pending(handle)) bind_late(handle, true);
+    for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        if (calls[i].code != code) continue;
+        if (calls[i].needs_bind && bind_is_pending(handle)) bind_late(handle, true);
+        return calls[i].call ? calls[i].call(&c) : pass(&c, in, in_size);
     }
-    switch (code) {
-    case AFD_SENDMSG: return do_send(&c);
-    case AFD_RECVMSG: return do_recv(&c);
-    case AFD_GETSOCKNAME: return do_getsockname(&c);
-    case AFD_GETPEERNAME: return do_getpeername(&c);
-    default: return pass(&c, in, in_size);
-    }
+    return pass(&c, in, in_size);
 }

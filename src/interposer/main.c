@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "environment.h"
+#include "network.h"
 #include "regtree.h"
 #include "silo.h"
 #include "startup.h"
@@ -61,17 +62,19 @@ static void read_config(const char *path)
     if ((wrong = config_parse(&config, text, size))) fail("the configuration %s is wrong: %s", path, wrong);
 }
 
-static void map_shared(void)
+static void *map_file(const char *path, off_t size, const char *magic, const char *what)
 {
     struct stat st;
-    int fd = open(config.shared_path, O_RDWR | O_CLOEXEC);
+    void *map;
+    int fd = open(path, O_RDWR | O_CLOEXEC);
 
-    if (fd < 0) fail("cannot open %s: %s", config.shared_path, strerror(errno));
-    if (fstat(fd, &st) || st.st_size < SHARED_SIZE) fail("%s is too short", config.shared_path);
-    shared = mmap(NULL, SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (fd < 0) fail("cannot open %s: %s", path, strerror(errno));
+    if (fstat(fd, &st) || st.st_size < size) fail("%s is too short", path);
+    map = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
-    if (shared == MAP_FAILED) fail("cannot map %s: %s", config.shared_path, strerror(errno));
-    if (memcmp(shared->magic, SHARED_MAGIC, 8)) fail("%s is not a silo's shared memory", config.shared_path);
+    if (map == MAP_FAILED) fail("cannot map %s: %s", path, strerror(errno));
+    if (memcmp(map, magic, 8)) fail("%s is not %s", path, what);
+    return map;
 }
 
 static void find_loaders(void)
@@ -93,8 +96,9 @@ __attribute__((constructor)) static void start(void)
     if (!path) return;
     read_config(path);
     names_init(&names, config.id);
-    map_shared();
+    shared = map_file(config.shared_path, SHARED_SIZE, SHARED_MAGIC, "a silo's shared memory");
     slots_watch(shared);
+    network = map_file(config.network_path, NETWORK_SIZE, NETWORK_MAGIC, "a silo's network");
     find_loaders();
     if (config.trace_path[0]) trace_fd = open(config.trace_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     regtree_init();

@@ -47,8 +47,7 @@ struct shared {
     uint32_t journal_n;
     _Atomic uint32_t definitions; /* names made in the silo where it sees the host's too; 0: don't look there */
     _Atomic uint32_t long_names;  /* so far */
-    uint8_t pad[4096 - 44 - sizeof(pthread_mutex_t)];
-    _Atomic uint8_t dual_stack[2][8192]; /* 4096: ports bound dual stack, a bit each: TCP, UDP */
+    uint8_t pad[20480 - 44 - sizeof(pthread_mutex_t)];
     _Atomic uint32_t handle_changes; /* 20480: how many entries were made in changed_handles */
     uint32_t pad2[15];
     struct {
@@ -64,7 +63,6 @@ struct shared {
 };
 
 _Static_assert(offsetof(struct shared, registry_writes) == 16, "known to the daemon");
-_Static_assert(offsetof(struct shared, dual_stack) == 4096, "layout");
 _Static_assert(offsetof(struct shared, processes) == 32768, "known to the daemon");
 _Static_assert(sizeof(struct shared) <= SHARED_SIZE, "fits the file");
 

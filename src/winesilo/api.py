@@ -161,6 +161,8 @@ class Host:
         *,
         windows: str | None = None,
         address: str | None = None,
+        links: Sequence[str] = (),
+        publish: Sequence[str] = (),
         on_progress: OnProgress | None = None,
     ) -> Silo:
         """Make a silo; it is not started.
@@ -169,14 +171,20 @@ class Host:
             name: 1 to 63 letters, digits, ``_``, ``.`` and ``-``.
             windows: the Windows version its programs see, in winecfg's words (``win10``); None: the base's.
             address: of the form 127.A.B.C; None: a free one.
+            links: silos that it may reach, at their addresses and by their names.
+            publish: ports to bind at an address of the machine in place of the silo's own, each as
+                ``[HOSTADDR:]HOSTPORT:PORT[/tcp|/udp]``.
             on_progress: told what goes on.
 
         Raises:
-            InvalidName, InvalidAddress, UsageError: an argument is wrong.
+            InvalidName, InvalidAddress, InvalidPublish, UsageError: an argument is wrong.
             SiloExists, AddressInUse: something is taken.
+            SiloNotFound: there is no such silo to link to.
+            PublishFailed: a port can't be published.
             HostNotInitialised, BaseDamaged, DiskFull: the host is not as it must be.
         """
-        params = {"name": name, "windows": windows, "address": address}
+        params: dict[str, Any] = {"name": name, "windows": windows, "address": address}
+        params |= {key: list(value) for key, value in (("links", links), ("publish", publish)) if value}
         self._call("silo.create", params, on_progress)
         return Silo(self, name, temporary=True)
 
@@ -255,6 +263,34 @@ class Silo:
         address = self.info().address
         assert address is not None, "only a silo whose record is corrupt has none, and that raised"
         return address
+
+    def update(
+        self,
+        *,
+        link: Sequence[str] = (),
+        unlink: Sequence[str] = (),
+        publish: Sequence[str] = (),
+        unpublish: Sequence[str] = (),
+    ) -> SiloInfo:
+        """Change its links and published ports, also while it runs; a port moves when it is bound next.
+
+        Args:
+            link: silos that it may reach from now on.
+            unlink: silos that it may not reach any more.
+            publish: as for :meth:`Host.create`.
+            unpublish: rules to end, as they were given or by the silo's port (``80``, ``53/udp``).
+
+        Raises:
+            SiloNotFound, SiloCorrupt, InvalidName, InvalidPublish, PublishFailed, UsageError: as it says.
+        """
+        answer = self._call(
+            "silo.update",
+            link=list(link),
+            unlink=list(unlink),
+            publish=list(publish),
+            unpublish=list(unpublish),
+        )
+        return model(SiloInfo, answer)
 
     def info(self) -> SiloInfo:
         """What is known about it; starts nothing.

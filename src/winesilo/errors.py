@@ -4,6 +4,7 @@
     ├── UsageError                  bad name, address, path or option (exit code 2)
     │   ├── InvalidName
     │   ├── InvalidAddress
+    │   ├── InvalidPublish
     │   └── InvalidPath
     ├── HostError
     │   ├── HostNotInitialised
@@ -32,7 +33,8 @@
     │   ├── SiloBusy
     │   ├── SiloCorrupt
     │   ├── SiloStartFailed
-    │   └── AddressInUse
+    │   ├── AddressInUse
+    │   └── PublishFailed
     ├── ProgramError                the program itself could not be run (exit code 125)
     │   └── ProgramNotFound
     ├── DemoError                   a check of ``silo demo`` failed
@@ -93,6 +95,10 @@ class InvalidName(UsageError):
 
 class InvalidAddress(UsageError):
     """An address that is not of the form silos use."""
+
+
+class InvalidPublish(UsageError):
+    """A rule of ``--publish`` makes no sense."""
 
 
 class InvalidPath(UsageError):
@@ -213,6 +219,10 @@ class SiloStartFailed(SiloError):
 
 class AddressInUse(SiloError):
     """Another silo has the address."""
+
+
+class PublishFailed(SiloError):
+    """A port can't be published: it is taken, or the address is not this machine's."""
 
 
 class ProgramError(WinesiloError):

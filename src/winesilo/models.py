@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, TypeVar
 
-__all__ = ["HostStatus", "Process", "ServiceOptions", "SiloInfo", "model"]
+__all__ = ["BoundPort", "HostStatus", "Process", "ServiceOptions", "SiloInfo", "model"]
 
 T = TypeVar("T")
 
@@ -59,6 +59,9 @@ class SiloInfo:
         processes: how many it has.
         layers: the read-only layers it shares with clones, topmost first.
         directory: where it is on disk.
+        links: the silos whose addresses it may reach.
+        publish: its published ports, ``HOSTADDR:HOSTPORT:PORT/PROTOCOL``.
+        ports: what its programs have bound that is elsewhere in truth (see :class:`BoundPort`).
         error: what is wrong with it, None if nothing is known to be.
     """
 
@@ -76,6 +79,27 @@ class SiloInfo:
     layers: Sequence[str]
     directory: str | None
     error: str | None
+    links: Sequence[str] = ()
+    publish: Sequence[str] = ()
+    ports: Sequence[BoundPort] = ()
+
+
+class BoundPort(TypedDict):
+    """A port that a program of a silo has bound, and where it is in truth.
+
+    Attributes:
+        protocol: ``tcp`` or ``udp``.
+        port: what the program knows.
+        address: the address on this machine.
+        host_port: the port there.
+        published: whether because it is published, else because the port needs privileges.
+    """
+
+    protocol: str
+    port: int
+    address: str
+    host_port: int
+    published: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
 #include "addresses.h"
 
 #include <arpa/inet.h>
+#include <sys/socket.h>
 
 #include "check.h"
 
@@ -44,6 +45,8 @@ static void test_kinds(void)
         { "127.135.0.7", ADDRESS_OWN },
         { "127.7.0.8", ADDRESS_FOREIGN },
         { "127.0.0.2", ADDRESS_FOREIGN },
+        { "127.12.34.56", ADDRESS_ALIAS },
+        { "::ffff:127.12.34.56", ADDRESS_ALIAS },
         { "127.255.255.255", ADDRESS_FOREIGN },
         { "126.7.0.7", ADDRESS_OTHER },
         { "192.0.2.1", ADDRESS_OTHER },
@@ -86,6 +89,8 @@ static void test_show(void)
         { "127.7.0.7", ADDRESS_LOOPBACK, "127.0.0.1", NULL },
         { "127.7.0.7", ADDRESS_OTHER, "127.0.0.1", NULL },
         { "127.7.0.8", ADDRESS_OTHER, "127.7.0.8", NULL },
+        { "127.7.0.7", ADDRESS_OWN, "127.7.0.7", NULL },
+        { "::ffff:127.7.0.7", ADDRESS_OWN, "::ffff:127.7.0.7", NULL },
         { "192.0.2.1", ADDRESS_ANY, "192.0.2.1", NULL },
         { "::ffff:127.7.0.7", ADDRESS_ANY6, "::", NULL },
         { "::ffff:127.7.0.7", ADDRESS_LOOPBACK6, "::1", NULL },
@@ -149,11 +154,40 @@ static void test_set(void)
     CHECK(!strcmp(text_of(&addr), "::ffff:127.135.0.7") && addr.port == htons(4660) && !addr.v6.scope);
 }
 
+/* Linux' form and back */
+static void test_unix(void)
+{
+    static const char *const texts[] = { "127.7.0.7", "192.0.2.1", "::1", "::ffff:127.7.0.7", "2001:db8::1" };
+    struct ws_sockaddr addr, back;
+    struct sockaddr_storage linux_addr;
+    size_t i;
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        size_t size = make(&addr, texts[i]);
+
+        memset(&linux_addr, 0, sizeof(linux_addr));
+        CHECK_ROW(texts[i], address_size(&addr) == size);
+        address_to_unix(&linux_addr, &addr);
+        CHECK_ROW(texts[i], linux_addr.ss_family == (size == 16 ? AF_INET : AF_INET6));
+        CHECK_ROW(texts[i], address_from_unix(&back, &linux_addr, size) && !memcmp(&addr, &back, size));
+        CHECK_ROW(texts[i], !address_from_unix(&back, &linux_addr, size == 16 ? 7 : 23));
+    }
+    linux_addr.ss_family = AF_UNIX;
+    CHECK(!address_from_unix(&back, &linux_addr, sizeof(linux_addr)));
+    make(&addr, "::ffff:127.7.0.7");
+    CHECK(address_is_mapped(&addr) && !memcmp(address_v4(&addr), own, 4));
+    make(&addr, "::1");
+    CHECK(!address_is_mapped(&addr) && !address_v4(&addr));
+    make(&addr, "127.7.0.7");
+    CHECK(!address_is_mapped(&addr) && !memcmp(address_v4(&addr), own, 4));
+}
+
 int main(void)
 {
     test_kinds();
     test_show();
     test_sizes();
     test_set();
+    test_unix();
     return failed != 0;
 }

@@ -8,7 +8,8 @@
 #define ID "id\t7\n"
 #define ADDRESS "address\t127.7.0.7\n"
 #define TWIN "twin\t127.135.0.7\n"
-#define SHARED "shared\t/run/shared.mem\n"
+#define SHARED "shared\t/run/shared.mem\n" NETWORK
+#define NETWORK "network\t/run/net/7\n"
 #define LOADER "loader\t/usr/lib/wine/wine64\n"
 #define GOOD HEADER ID ADDRESS TWIN SHARED LOADER
 
@@ -39,7 +40,8 @@ static void test_good(void)
     CHECK(accepted(GOOD "\ntrace\t/tmp/t\nvolatile\tMachine\\Hardware\n"
                         "link\tmachine\\a\tmachine\\b\nloader\t/usr/bin/wine64-preloader\n"));
     CHECK(config.id == 7 && !memcmp(config.address, address, 4) && !memcmp(config.twin, twin, 4));
-    CHECK(!strcmp(config.shared_path, "/run/shared.mem") && !strcmp(config.trace_path, "/tmp/t"));
+    CHECK(!strcmp(config.shared_path, "/run/shared.mem") && !strcmp(config.network_path, "/run/net/7"));
+    CHECK(!strcmp(config.trace_path, "/tmp/t"));
     CHECK(config.loaders == 2 && !strcmp(config.loader_paths[0], "/usr/lib/wine/wine64") &&
           !strcmp(config.loader_paths[1], "/usr/bin/wine64-preloader"));
     CHECK(config.volatiles_n == 1 && span_equal_ascii((struct span){ config.volatiles[0].text, config.volatiles[0].n },
@@ -61,6 +63,8 @@ static void test_missing(void)
     CHECK(!accepted(HEADER ID ADDRESS SHARED LOADER));
     CHECK(!accepted(HEADER ID ADDRESS TWIN LOADER));
     CHECK(!accepted(HEADER ID ADDRESS TWIN SHARED));
+    CHECK(!accepted(HEADER ID ADDRESS TWIN NETWORK LOADER));
+    CHECK(!accepted(HEADER ID ADDRESS TWIN "shared\t/run/shared.mem\n" LOADER));
 }
 
 static void test_wrong(void)

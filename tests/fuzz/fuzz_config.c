@@ -8,7 +8,7 @@
 #include "fuzz.h"
 
 const char *const fuzz_words[] = { "winesilo-interposer\t1\n", "id\t",       "address\t127.7.0.7\n", "twin\t127.135.0.7\n",
-                                   "shared\t/",                "loader\t/",  "trace\t/",             "volatile\tmachine\\",
+                                   "shared\t/",                "network\t/", "loader\t/",  "trace\t/",             "volatile\tmachine\\",
                                    "link\tmachine\\",          "999999999\n", "1000000000\n",         "127.255.255.255\n",
                                    NULL };
 
@@ -36,6 +36,7 @@ static void check(const struct config *c)
     REQUIRE(c->id >= 1 && c->id <= 999999999);
     REQUIRE(c->address[0] && c->twin[0]);
     REQUIRE(is_text(c->shared_path, sizeof(c->shared_path)));
+    REQUIRE(is_text(c->network_path, sizeof(c->network_path)));
     REQUIRE(memchr(c->trace_path, 0, sizeof(c->trace_path)));
     REQUIRE(c->loaders && c->loaders <= CONFIG_LOADERS);
     for (i = 0; i < c->loaders; i++) REQUIRE(is_text(c->loader_paths[i], sizeof(c->loader_paths[i])));
@@ -68,8 +69,8 @@ static size_t render(char *out, size_t room, const struct config *c)
     const uint8_t *a = c->address, *t = c->twin;
     size_t n, i;
 
-    n = (size_t)snprintf(out, room, "winesilo-interposer\t1\nid\t%u\naddress\t%u.%u.%u.%u\ntwin\t%u.%u.%u.%u\nshared\t%s\n",
-                         c->id, a[0], a[1], a[2], a[3], t[0], t[1], t[2], t[3], c->shared_path);
+    n = (size_t)snprintf(out, room, "winesilo-interposer\t1\nid\t%u\naddress\t%u.%u.%u.%u\ntwin\t%u.%u.%u.%u\nshared\t%s\nnetwork\t%s\n",
+                         c->id, a[0], a[1], a[2], a[3], t[0], t[1], t[2], t[3], c->shared_path, c->network_path);
     if (c->trace_path[0]) n += (size_t)snprintf(out + n, room - n, "trace\t%s\n", c->trace_path);
     for (i = 0; i < c->loaders; i++) n += (size_t)snprintf(out + n, room - n, "loader\t%s\n", c->loader_paths[i]);
     for (i = 0; i < c->volatiles_n; i++) {
@@ -98,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else {
         check(&config);
         wipe(config.shared_path, sizeof(config.shared_path));
+        wipe(config.network_path, sizeof(config.network_path));
         wipe(config.trace_path, sizeof(config.trace_path));
         copy = allocate(ROOM);
         size = render(copy, ROOM, &config);

@@ -7,10 +7,7 @@
  *                                   with `hello from NAME`, until standard input ends
  *   sockets connect ADDRESS PORT    print `connected TEXT`, or `refused ERROR` */
 
-#include "check.h"
-
-#include <mswsock.h>
-#include <ws2tcpip.h>
+#include "address.h"
 
 /* One family: how the wildcard and the loopback address are written. */
 struct family {
@@ -31,148 +28,6 @@ static const char *title(const char *family, const char *what)
     next = (next + 1) % 4;
     snprintf(text[next], sizeof(text[next]), "%s-%s", family, what);
     return text[next];
-}
-
-static int make_address(struct sockaddr_storage *to, int af, const char *address, int port)
-{
-    memset(to, 0, sizeof(*to));
-    to->ss_family = (ADDRESS_FAMILY)af;
-    ((struct sockaddr_in *)to)->sin_port = htons((u_short)port); /* at the same place in both */
-    if (af == AF_INET) {
-        inet_pton(af, address, &((struct sockaddr_in *)to)->sin_addr);
-        return sizeof(struct sockaddr_in);
-    }
-    inet_pton(af, address, &((struct sockaddr_in6 *)to)->sin6_addr);
-    return sizeof(struct sockaddr_in6);
-}
-
-static int port_of(const struct sockaddr_storage *address)
-{
-    return ntohs(((const struct sockaddr_in *)address)->sin_port);
-}
-
-static const char *text_of(const struct sockaddr_storage *address)
-{
-    static char text[INET6_ADDRSTRLEN];
-    const void *raw = address->ss_family == AF_INET ? (const void *)&((const struct sockaddr_in *)address)->sin_addr
-                                                    : &((const struct sockaddr_in6 *)address)->sin6_addr;
-
-    return inet_ntop(address->ss_family, (void *)raw, text, sizeof(text)) ? text : "?";
-}
-
-static void check_address(const char *name, const struct sockaddr_storage *address, const char *wanted, int port)
-{
-    const char *text = text_of(address);
-
-    check(!strcmp(text, wanted) && (!port || port_of(address) == port), name, "%s port %d, not %s port %d", text,
-          port_of(address), wanted, port);
-}
-
-static void check_own_name(const char *name, SOCKET s, const char *wanted, int port)
-{
-    struct sockaddr_storage address = {0};
-    int size = sizeof(address);
-
-    if (getsockname(s, (struct sockaddr *)&address, &size))
-        check(FALSE, name, "getsockname: error %d", WSAGetLastError());
-    else
-        check_address(name, &address, wanted, port);
-}
-
-static void check_peer_name(const char *name, SOCKET s, const char *wanted, int port)
-{
-    struct sockaddr_storage address = {0};
-    int size = sizeof(address);
-
-    if (getpeername(s, (struct sockaddr *)&address, &size))
-        check(FALSE, name, "getpeername: error %d", WSAGetLastError());
-    else
-        check_address(name, &address, wanted, port);
-}
-
-static int own_port(SOCKET s)
-{
-    struct sockaddr_storage address = {0};
-    int size = sizeof(address);
-
-    getsockname(s, (struct sockaddr *)&address, &size);
-    return port_of(&address);
-}
-
-static SOCKET bound(int af, int type, const char *address, int port)
-{
-    struct sockaddr_storage to;
-    int size = make_address(&to, af, address, port);
-    SOCKET s = socket(af, type, 0);
-
-    if (s != INVALID_SOCKET && bind(s, (struct sockaddr *)&to, size)) {
-        int error = WSAGetLastError();
-
-        closesocket(s);
-        WSASetLastError(error);
-        return INVALID_SOCKET;
-    }
-    return s;
-}
-
-static SOCKET listening(int af, const char *address, int port)
-{
-    SOCKET s = bound(af, SOCK_STREAM, address, port);
-
-    if (s != INVALID_SOCKET)
-        listen(s, 8);
-    return s;
-}
-
-static SOCKET connected(int af, const char *address, int port)
-{
-    struct sockaddr_storage to;
-    int size = make_address(&to, af, address, port);
-    SOCKET s = socket(af, SOCK_STREAM, 0);
-
-    if (s != INVALID_SOCKET && connect(s, (struct sockaddr *)&to, size)) {
-        int error = WSAGetLastError();
-
-        closesocket(s);
-        WSASetLastError(error);
-        return INVALID_SOCKET;
-    }
-    return s;
-}
-
-#define CHECK_WSA(name, condition) CHECK(name, condition)
-
-/* Wait until there is something to read or to accept, so that a failure does not hang the test. */
-static BOOL readable(SOCKET s)
-{
-    struct timeval limit = {5, 0};
-    fd_set set;
-
-    FD_ZERO(&set);
-    FD_SET(s, &set);
-    return select(0, &set, NULL, NULL, &limit) == 1;
-}
-
-static SOCKET accepted(SOCKET server, struct sockaddr_storage *from)
-{
-    int size = sizeof(*from);
-
-    return readable(server) ? accept(server, (struct sockaddr *)from, &size) : INVALID_SOCKET;
-}
-
-static int received_from(SOCKET s, char *text, int room, struct sockaddr_storage *from)
-{
-    int size = sizeof(*from);
-
-    memset(from, 0, size);
-    return readable(s) ? recvfrom(s, text, room, 0, (struct sockaddr *)from, &size) : -1;
-}
-
-static BOOL can_send(SOCKET from, SOCKET to)
-{
-    char text[8] = "";
-
-    return send(from, "ping", 5, 0) == 5 && readable(to) && recv(to, text, sizeof(text), 0) == 5 && !strcmp(text, "ping");
 }
 
 /* Bind, listen, connect, accept, and every address that can be read back. */
@@ -202,22 +57,6 @@ static void check_stream(const struct family *f, const char *bind_to, const char
     closesocket(client), closesocket(other), closesocket(server);
     CHECK_WSA(NAME("refused"), connected(f->af, f->loopback, port) == INVALID_SOCKET
                                    && WSAGetLastError() == WSAECONNREFUSED);
-}
-
-static void *extension(SOCKET s, GUID id)
-{
-    void *function = NULL;
-    DWORD size;
-
-    WSAIoctl(s, SIO_GET_EXTENSION_FUNCTION_POINTER, &id, sizeof(id), &function, sizeof(function), &size, NULL, NULL);
-    return function;
-}
-
-static BOOL finished(SOCKET s, OVERLAPPED *io)
-{
-    DWORD done, flags;
-
-    return WaitForSingleObject(io->hEvent, 5000) == WAIT_OBJECT_0 && WSAGetOverlappedResult(s, io, &done, FALSE, &flags);
 }
 
 /* AcceptEx and ConnectEx, with data and the addresses that AcceptEx returns. */

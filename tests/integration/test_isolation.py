@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
+from guests import Guest, ask, holding
 from helpers import Cli, TemporarySilo, pty_session, read_until, tree_hash
 
 from winesilo import Host
-from winesilo.api import PIPE
 
 NewSilo = Callable[..., TemporarySilo]
-Guest = Callable[[str], Path]
-READY_DEADLINE_S = 30.0
 #: A key of the base that nothing in these tests needs.
 BASE_KEY = r"HKLM\Software\Microsoft\Windows NT\CurrentVersion\ProfileList"
 
@@ -25,31 +20,6 @@ BASE_KEY = r"HKLM\Software\Microsoft\Windows NT\CurrentVersion\ProfileList"
 @pytest.fixture
 def pair(new_silo: NewSilo) -> tuple[TemporarySilo, TemporarySilo]:
     return new_silo(), new_silo()
-
-
-@contextlib.contextmanager
-def holding(silo: TemporarySilo, guest: Guest, program: str, *words: str) -> Iterator[list[str]]:
-    """Run a program that makes something and waits; yields the lines it printed before it was ready."""
-    silo.silo.copy_in(guest(program), "C:\\")
-    with silo.silo.popen([rf"C:\{program}.exe", *words], stdin=PIPE, stdout=PIPE) as holder:
-        assert holder.stdout is not None
-        lines: list[str] = []
-        watchdog = threading.Timer(READY_DEADLINE_S, holder.terminate)
-        watchdog.start()
-        try:
-            while not lines or lines[-1] != "ready":
-                line = holder.stdout.readline().decode()
-                assert line, f"{program} ended before it was ready, after {lines}"
-                lines.append(line.strip())
-            yield lines
-        finally:
-            watchdog.cancel()
-            holder.terminate()
-
-
-def ask(silo: TemporarySilo, guest: Guest, program: str, *words: str) -> list[str]:
-    silo.silo.copy_in(guest(program), "C:\\")
-    return silo.run(rf"C:\{program}.exe", *words).splitlines()
 
 
 @pytest.mark.parametrize("program", ["objects", "pipes", "mailslots", "devices", "names"])

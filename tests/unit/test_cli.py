@@ -32,6 +32,9 @@ SILO: dict[str, Any] = {
     "layers": ["1-abc"],
     "directory": "/data/silos/db1",
     "error": None,
+    "links": ["web"],
+    "publish": ["127.0.0.1:8080:80/tcp"],
+    "ports": [{"protocol": "tcp", "port": 80, "address": "127.0.0.1", "host_port": 8080, "published": True}],
 }
 PROCESS: dict[str, Any] = {
     "pid": 32,
@@ -90,6 +93,7 @@ ANSWERS: dict[str, Any] = {
     "silo.stop": SILO,
     "silo.restart": SILO,
     "silo.rm": None,
+    "silo.update": SILO,
     "silo.ps": [PROCESS],
     "silo.cp": 3,
     "silo.logs": {"path": "/log", "text": "one\ntwo"},
@@ -136,6 +140,22 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> Requests:
             "create db1 --windows win10 --address 127.7.0.7",
             "silo.create",
             {"name": "db1", "windows": "win10", "address": "127.7.0.7"},
+        ),
+        (
+            "create db1 --link a --link b --publish 8080:80 -p 53:53/udp",
+            "silo.create",
+            {
+                "name": "db1",
+                "windows": None,
+                "address": None,
+                "links": ["a", "b"],
+                "publish": ["8080:80", "53:53/udp"],
+            },
+        ),
+        (
+            "update db1 --link a --unlink b --publish 8080:80 --unpublish 80",
+            "silo.update",
+            {"name": "db1", "link": ["a"], "unlink": ["b"], "publish": ["8080:80"], "unpublish": ["80"]},
         ),
         ("clone db1 db2", "silo.clone", {"source": "db1", "name": "db2"}),
         ("start db1", "silo.start", {"name": "db1"}),
@@ -307,7 +327,7 @@ def test_help_is_fast_because_it_imports_little() -> None:
 
 def test_only_what_exists_is_offered() -> None:
     """The contract's commands of this version, and none that is not there yet."""
-    expected = "demo host create clone start stop restart rm ls inspect ps exec cp service logs"
+    expected = "demo host create update clone start stop restart rm ls inspect ps exec cp service logs"
     assert set(silo.commands) == set(expected.split())
 
 

@@ -13,9 +13,14 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "interposer"
 UNIT = ROOT / "tests" / "c"
 FUZZ = ROOT / "tests" / "fuzz"
-PURE = [SOURCE / f"{name}.c" for name in ("names", "config", "addresses", "detach", "environment")]
+PURE = [
+    SOURCE / f"{name}.c"
+    for name in ("names", "config", "addresses", "detach", "environment", "network", "nsi")
+]
 #: What a hook needs besides, where a test has the rest of Wine pretended: test_hook_X is of hook_X.c.
 HOOKS = [SOURCE / "silo.c", SOURCE / "hook_drive.c"]
+#: What goes with one hook file besides.
+WITH = {"hook_socket": [SOURCE / "socket_unix.c"]}
 FLAGS = [
     *("-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror"),
     *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
@@ -65,7 +70,8 @@ def traced() -> bool:
 @needs_gcc
 @pytest.mark.parametrize("name", sorted(path.stem for path in UNIT.glob("test_*.c")))
 def test_unit(name: str, tmp_path: Path) -> None:
-    hooks = [*HOOKS, SOURCE / f"{name.removeprefix('test_')}.c"] if name.startswith("test_hook_") else []
+    part = name.removeprefix("test_")
+    hooks = [*HOOKS, SOURCE / f"{part}.c", *WITH.get(part, [])] if part.startswith("hook_") else []
     run(build(tmp_path / name, UNIT / f"{name}.c", *hooks))
 
 

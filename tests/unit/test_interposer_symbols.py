@@ -15,11 +15,16 @@ import namespaces
 from winesilo.errors import LibraryMissing
 from winesilo.interposer import Config, library_path
 from winesilo.interposer.config import CONFIG_VARIABLE, SharedMemory
+from winesilo.interposer.network import NETWORK_SIZE, NetworkFile
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITIONS = ROOT / "src" / "interposer" / "syscalls.def"
 #: What Wine's Unix side calls and the library answers first.
-WRAPPED = {"dlopen", "execv", "execve", "execvp", "getenv", "posix_spawn", "posix_spawnp", "sigaction"}
+WRAPPED = {
+    *("dlopen", "execv", "execve", "execvp", "getenv", "posix_spawn", "posix_spawnp", "sigaction"),
+    *("read", "recvmsg", "sendmsg", "getaddrinfo", "gethostbyaddr_r", "gethostbyname", "gethostbyname_r"),
+    *("gethostname", "getifaddrs", "getnameinfo"),
+}
 CANNOT_RUN = 125
 #: win32u's own calls, made by drivers for windows that a program has already.
 OF_WIN32U = ("NtUser", "NtGdi")
@@ -57,8 +62,13 @@ def symbols(which: str, path: Path) -> set[str]:
 @pytest.fixture
 def good(tmp_path: Path) -> Config:
     SharedMemory(tmp_path / "shared.mem")
+    NetworkFile(tmp_path / "net")
     return Config(
-        silo_id=7, address="127.7.0.7", shared=tmp_path / "shared.mem", loaders=[Path("/bin/true").resolve()]
+        silo_id=7,
+        address="127.7.0.7",
+        shared=tmp_path / "shared.mem",
+        network=tmp_path / "net",
+        loaders=[Path("/bin/true").resolve()],
     )
 
 
@@ -134,7 +144,7 @@ def test_only_loaders_may_be_run(library: Path, good: Config, tmp_path: Path) ->
 def test_steering_variables_are_kept_for_children(library: Path, good: Config, tmp_path: Path) -> None:
     """A program does not find them in its environment; getenv and the programs it becomes do."""
     python = Path(sys.executable).resolve()
-    Config(silo_id=7, address="127.7.0.7", shared=good.shared, loaders=[python]).write(
+    Config(silo_id=7, address="127.7.0.7", shared=good.shared, network=good.network, loaders=[python]).write(
         tmp_path / "interposer.conf"
     )
     environment = {
@@ -232,8 +242,21 @@ def test_shared_memory_must_be_whole(library: Path, good: Config, tmp_path: Path
     assert "No such file" in refused(library, path, names=good.shared)
 
 
+def test_network_file_must_be_whole(library: Path, good: Config, tmp_path: Path) -> None:
+    path = tmp_path / "interposer.conf"
+    good.write(path)
+    os.truncate(good.network, 4096)
+    assert "too short" in refused(library, path, names=good.network)
+    good.network.write_bytes(b"\0" * NETWORK_SIZE)
+    assert "not a silo's network" in refused(library, path, names=good.network)
+    good.network.unlink()
+    assert "No such file" in refused(library, path, names=good.network)
+
+
 def test_loader_must_exist(library: Path, good: Config, tmp_path: Path) -> None:
     path = tmp_path / "interposer.conf"
     loader = tmp_path / "wine64"
-    Config(silo_id=7, address="127.7.0.7", shared=good.shared, loaders=[loader]).write(path)
+    Config(silo_id=7, address="127.7.0.7", shared=good.shared, network=good.network, loaders=[loader]).write(
+        path
+    )
     assert "no Wine loader" in refused(library, path, names=loader)

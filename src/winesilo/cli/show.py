@@ -9,6 +9,7 @@ import click
 
 from winesilo.cli import output
 from winesilo.cli.options import Settings, as_json, pass_settings
+from winesilo.models import BoundPort
 
 
 @click.command()
@@ -52,6 +53,9 @@ def inspect(settings: Settings, name: str, as_json: bool) -> None:
             ("state", info.state),
             ("error", output.text_or_dash(info.error)),
             ("address", output.text_or_dash(info.address)),
+            ("links", ", ".join(info.links) or "-"),
+            ("published", ", ".join(info.publish) or "-"),
+            ("ports", ", ".join(map(_port, info.ports)) or "-"),
             ("windows", output.text_or_dash(info.windows)),
             ("created", output.moment(info.created)),
             ("started", output.moment(info.started)),
@@ -63,6 +67,11 @@ def inspect(settings: Settings, name: str, as_json: bool) -> None:
             ("layers", ", ".join(info.layers) or "-"),
         ]
     )
+
+
+def _port(bound: BoundPort) -> str:
+    address = f"[{bound['address']}]" if ":" in bound["address"] else bound["address"]
+    return f"{bound['port']}/{bound['protocol']} at {address}:{bound['host_port']}"
 
 
 @click.command()

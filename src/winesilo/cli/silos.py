@@ -12,16 +12,65 @@ from winesilo.errors import WinesiloError
 
 names_argument = click.argument("names", metavar="NAME...", nargs=-1, required=True)
 
+link_option = click.option(
+    "--link",
+    metavar="OTHER",
+    multiple=True,
+    help="Let it reach the silo OTHER, also by its name; repeatable.",
+)
+publish_option = click.option(
+    "--publish",
+    "-p",
+    metavar="RULE",
+    multiple=True,
+    help="[HOSTADDR:]HOSTPORT:PORT[/udp]: bind the silo's PORT there; repeatable.",
+)
+
 
 @click.command()
 @click.argument("name")
 @click.option("--windows", metavar="VERSION", help="The Windows version programs see, as in winecfg: win10.")
 @click.option("--address", metavar="ADDR", help="The silo's address, of the form 127.x.y.z.")
+@link_option
+@publish_option
 @pass_settings
-def create(settings: Settings, name: str, windows: str | None, address: str | None) -> None:
+def create(
+    settings: Settings,
+    name: str,
+    windows: str | None,
+    address: str | None,
+    link: Sequence[str],
+    publish: Sequence[str],
+) -> None:
     """Make a new silo; it is not started."""
     with output.progress() as on_progress:
-        settings.host().create(name, windows=windows, address=address, on_progress=on_progress)
+        settings.host().create(
+            name, windows=windows, address=address, links=link, publish=publish, on_progress=on_progress
+        )
+
+
+@click.command()
+@click.argument("name")
+@link_option
+@click.option("--unlink", metavar="OTHER", multiple=True, help="End the link to the silo OTHER.")
+@publish_option
+@click.option(
+    "--unpublish", metavar="RULE", multiple=True, help="End a rule: as it was given, or PORT[/udp]."
+)
+@pass_settings
+def update(
+    settings: Settings,
+    name: str,
+    link: Sequence[str],
+    unlink: Sequence[str],
+    publish: Sequence[str],
+    unpublish: Sequence[str],
+) -> None:
+    """Change the links and published ports of a silo.
+
+    It may run: links change at once, a port when a program binds it next.
+    """
+    settings.silo(name).update(link=link, unlink=unlink, publish=publish, unpublish=unpublish)
 
 
 @click.command()
@@ -102,4 +151,4 @@ def for_each(names: Sequence[str], action: Callable[[str], object]) -> int:
     return first_failure
 
 
-COMMANDS = (create, clone, start, stop, restart, rm)
+COMMANDS = (create, update, clone, start, stop, restart, rm)

@@ -84,7 +84,24 @@ def silo_create(request: Request) -> dict[str, Any]:
     if layers:
         raise UsageError("layers can't be chosen", "use silo.clone")
     return request.engine.create(
-        params.text("name"), params.optional_text("windows"), params.optional_text("address")
+        params.text("name"),
+        params.optional_text("windows"),
+        params.optional_text("address"),
+        params.texts("links"),
+        params.texts("publish"),
+    )
+
+
+def silo_update(request: Request) -> dict[str, Any]:
+    """Change a silo's links and published ports."""
+    params = request.params
+    return request.engine.update(
+        params.text("name"),
+        link=params.texts("link"),
+        unlink=params.texts("unlink"),
+        publish=params.texts("publish"),
+        unpublish=params.texts("unpublish"),
+        check=request.check,
     )
 
 
@@ -242,6 +259,7 @@ METHODS: Final[dict[str, Method]] = {
     "silo.restart": silo_restart,
     "silo.rm": silo_rm,
     "silo.clone": silo_clone,
+    "silo.update": silo_update,
     "silo.ls": silo_ls,
     "silo.inspect": silo_inspect,
     "silo.ps": silo_ps,

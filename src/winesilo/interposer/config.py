@@ -68,6 +68,7 @@ class Config:
         silo_id: the silo's number.
         address: its IPv4 address.
         shared: path of shared.mem.
+        network: path of the network file.
         loaders: the only Unix programs a silo's process may exec.
         folders: folders that its programs may read by Unix path, besides the one Wine was loaded from.
         links: symbolic links of the base's registry (lower-case logical paths).
@@ -78,6 +79,7 @@ class Config:
     silo_id: int
     address: str
     shared: Path
+    network: Path
     loaders: Sequence[Path]
     links: Sequence[tuple[str, str]] = ()
     volatile: Sequence[str] = ()
@@ -96,6 +98,7 @@ class Config:
             ("address", self.address),
             ("twin", twin_address(self.address)),
             ("shared", str(self.shared)),
+            ("network", str(self.network)),
             *(("loader", str(path)) for path in self.loaders),
             *(("folder", str(path)) for path in self.folders),
             *(("link", source, target) for source, target in self.links),

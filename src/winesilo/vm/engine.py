@@ -7,10 +7,11 @@ Requests that change a silo exclude each other; requests for different silos run
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
@@ -21,10 +22,12 @@ from winesilo.errors import (
     HostStartFailed,
     InvalidPath,
     ProgramError,
+    SiloCorrupt,
     SiloExists,
     SiloNotFound,
     SiloNotRunning,
     SiloRunning,
+    UsageError,
     WinesiloError,
 )
 from winesilo.host import registry_file, template
@@ -34,7 +37,7 @@ from winesilo.host.runtime import HostRuntime
 from winesilo.host.watcher import Watcher
 from winesilo.host.wine import is_i386
 from winesilo.services.control import ServiceControl
-from winesilo.vm import copying, guestpath, views, winver
+from winesilo.vm import copying, guestpath, network, views, winver
 from winesilo.vm.instance import Instance
 from winesilo.vm.overlay import mounted, overlay_of
 from winesilo.vm.processes import pss_bytes
@@ -65,6 +68,7 @@ class Engine:
         self.store = Store(runtime.paths)
         self._ready = ready
         self._watcher = watcher
+        self.networks = network.Networks(runtime.paths, self.store)
         self._saver = Saver()
         self._instances: dict[str, Instance] = {}
         self._states: dict[str, str] = {}
@@ -128,26 +132,40 @@ class Engine:
 
     # -- life ---------------------------------------------------------------------------------
 
-    def create(self, name: str, windows: str | None, address: str | None) -> dict[str, Any]:
+    def create(
+        self,
+        name: str,
+        windows: str | None,
+        address: str | None,
+        links: Sequence[str] = (),
+        publish: Sequence[str] = (),
+    ) -> dict[str, Any]:
         """Make a silo.
 
         Args:
             name: its name.
             windows: version to report, see :mod:`winesilo.vm.winver`; None as the base.
             address: 127.A.B.C, or None for a free one.
+            links: silos it may reach.
+            publish: its published ports, see :func:`winesilo.vm.network.parse_publish`.
 
         Raises:
-            InvalidName, InvalidAddress, AddressInUse, SiloExists, DiskFull, BaseDamaged.
+            InvalidName, InvalidAddress, InvalidPublish, AddressInUse, PublishFailed, SiloExists,
+            SiloNotFound, DiskFull, BaseDamaged.
         """
         version = winver.check_version(windows) if windows is not None else None
+        rules = network.check_rules(publish)
         check_base(self.runtime.paths)
         require_space(self.runtime.paths.data, _MIN_FREE, "a silo")
         with self._create_lock:
             if self.store.exists(name):
                 raise SiloExists(f"the silo {name!r} exists already", f"see: silo inspect {name}", name=name)
+            self.networks.check_machine(rules)
+            kept = network.check_links(name, links, self.store)
             with os_errors(f"create silo {name!r}"):
                 number = self.store.next_id()
             record = new_record(name, number, self.store.choose_address(address, number), version, [])
+            record = dataclasses.replace(record, links=kept, publish=rules)
             self.store.create(record, self._first_hive(number, version))
         self._failures.pop(name, None)
         return self.view(name)
@@ -160,6 +178,35 @@ class Engine:
             hive = registry_file.read(paths.version_template)
         winver.apply(hive, version, self.runtime.wine.version)
         return seal(template.fill_in(registry_file.render(hive).encode(), number))
+
+    def update(
+        self,
+        name: str,
+        *,
+        link: Sequence[str],
+        unlink: Sequence[str],
+        publish: Sequence[str],
+        unpublish: Sequence[str],
+        check: Check,
+    ) -> dict[str, Any]:
+        """Change what a silo may reach and which ports it publishes; a running one follows at its next bind.
+
+        Raises:
+            SiloNotFound, SiloCorrupt, InvalidName, InvalidPublish, PublishFailed, UsageError.
+        """
+        with self._exclusive(name, check), self._create_lock:
+            record = self.store.load(name)
+            links = network.check_links(name, [*record.links, *link], self.store)
+            if missing := [other for other in unlink if other not in links]:
+                raise UsageError(
+                    f"the silo {name!r} is not linked to {missing[0]!r}", f"see: silo inspect {name}"
+                )
+            rules = network.check_rules([*network.without(record.publish, unpublish), *publish])
+            self.networks.check_machine(rule for rule in rules if rule not in record.publish)
+            kept = [other for other in links if other not in unlink]
+            self.store.save(dataclasses.replace(record, links=kept, publish=rules))
+            self.networks.changed()
+        return self.view(name)
 
     def start(self, name: str, timeout_s: float, check: Check) -> dict[str, Any]:
         """Boot a silo; undone if ``check`` raises.
@@ -175,7 +222,9 @@ class Engine:
             require_space(self.runtime.paths.data, _MIN_FREE, f"starting silo {name!r}")
             self._wait_ready(check)
             began = time.monotonic()
-            instance = Instance(self.runtime, self.store, record, self._saver, self._watcher, self._scm_died)
+            instance = Instance(
+                self.runtime, self.store, record, self._saver, self._watcher, self.networks, self._scm_died
+            )
             self._states[name] = "starting"
             self._instances[name] = instance
             try:
@@ -260,11 +309,21 @@ class Engine:
                     )
                 self._stop(name, STOP_TIMEOUT_S)
             with self._create_lock:
+                record = self._record_or_none(name)
                 self.store.remove(name)
+                if record is not None:
+                    self.networks.forget(record)
             self._failures.pop(name, None)
+
+    def _record_or_none(self, name: str) -> Record | None:
+        with contextlib.suppress(SiloCorrupt):
+            return self.store.load(name)
+        return None
 
     def clone(self, source: str, name: str, check: Check) -> dict[str, Any]:
         """Make a silo that starts as a copy of a stopped one; they share its files, read-only.
+
+        It has the same links, but publishes nothing: a port can be published once.
 
         Raises:
             SiloNotFound, SiloExists, SiloRunning, SiloCorrupt, DiskFull.
@@ -282,7 +341,8 @@ class Engine:
                 number = self.store.next_id()
                 content = renumbered(hive.read_bytes(), hive, record.id, number)
             address = self.store.choose_address(None, number)
-            self.store.create(new_record(name, number, address, record.windows, record.layers), content)
+            made = new_record(name, number, address, record.windows, record.layers)
+            self.store.create(dataclasses.replace(made, links=record.links), content)
         return self.view(name)
 
     def close(self) -> None:
@@ -322,6 +382,7 @@ class Engine:
             shown["started"] = views.iso(instance.started)
             shown["scm_pid"] = instance.scm_pid
             pids = instance.unix_pids()
+            shown["ports"] = self.networks.ports(record)
             shown["processes"] = len(pids)
             shown["memory_pss_bytes"] = sum(pss_bytes(pid) for pid in pids)
         return shown

@@ -31,6 +31,7 @@ from winesilo.host.wine import dll_folders
 from winesilo.interposer.config import Config, SharedMemory
 from winesilo.services.control import ServiceControl
 from winesilo.vm import processes
+from winesilo.vm.network import Networks
 from winesilo.vm.overlay import overlay_of
 from winesilo.vm.registry import Hive, Saver, check_hive
 from winesilo.vm.store import Record, Store
@@ -59,6 +60,7 @@ class Instance:
         record: the silo.
         saver: saves its hive from now on.
         watcher: watches its services.exe.
+        networks: what its sockets may do.
         on_died: called (from the watcher's thread) when services.exe ends.
     """
 
@@ -69,6 +71,7 @@ class Instance:
         record: Record,
         saver: Saver,
         watcher: Watcher,
+        networks: Networks,
         on_died: Callable[[Instance], None],
     ) -> None:
         self.record = record
@@ -78,6 +81,7 @@ class Instance:
         self._store = store
         self._saver = saver
         self._watcher = watcher
+        self._networks = networks
         self._on_died = on_died
         self._undo = contextlib.ExitStack()
         self._scm: Process[bytes] | None = None
@@ -157,6 +161,8 @@ class Instance:
             shutil.copyfile(stamp, self._directory / ".update-timestamp")
         self._shared = SharedMemory(self._directory / "shared.mem")
         self._undo.callback(self._shared.close)
+        self._networks.begin(self.record)
+        self._undo.callback(self._networks.end, self.record)
         self._config().write(self.config_path)
 
     def _remove_directory(self) -> None:
@@ -171,6 +177,7 @@ class Instance:
             silo_id=self.record.id,
             address=self.record.address,
             shared=self._directory / "shared.mem",
+            network=self._networks.path(self.record),
             loaders=self._runtime.wine.executables(),
             folders=[*dll_folders(self._runtime.wine32), *self._runtime.wine.data_folders()],
             links=self._runtime.info.links,

@@ -29,10 +29,13 @@ from winesilo.errors import (
 )
 from winesilo.host.files import disk_usage, os_errors, remove_tree, write_atomic
 from winesilo.host.paths import HostPaths, check_name
+from winesilo.interposer.network import parse_publish
 
 log = logging.getLogger(__name__)
 
 FORMAT: Final = 1
+#: Wine's stand-in for a machine whose name leads to a loopback address: every silo's own.
+_ALIAS: Final = bytes((127, 12, 34, 56))
 _NEW: Final = ".new-"
 _TRASH: Final = ".trash-"
 
@@ -50,6 +53,8 @@ class Record:
         created: ISO 8601 time.
         windows: Windows version it reports, or None for the base's.
         layers: ids of read-only file layers above the base, topmost first.
+        links: names of silos whose addresses it may reach.
+        publish: its published ports (see :func:`winesilo.vm.network.parse_publish`).
         pending_layer: a layer that the silo's upper directory is just becoming (see ``freeze``).
     """
 
@@ -60,6 +65,8 @@ class Record:
     windows: str | None = None
     layers: list[str] = field(default_factory=list)
     pending_layer: str | None = None
+    links: list[str] = field(default_factory=list)
+    publish: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,8 @@ def parse_record(text: str, path: Path) -> Record:
             pending_layer=(
                 None if raw.get("pending_layer") is None else check_name(raw["pending_layer"], "layer")
             ),
+            links=[check_name(link, "silo") for link in _typed(raw.get("links", []), list)],
+            publish=[str(parse_publish(_typed(rule, str))) for rule in _typed(raw.get("publish", []), list)],
         )
         if record.id < 1 or record.name != path.parent.name:
             raise ValueError("its name or id does not fit")
@@ -305,7 +314,7 @@ class Store:
         """
         used = {record.address: record.name for record in self.load_all() if isinstance(record, Record)}
         if wanted is None:
-            return next(address for address in addresses(self.paths, silo_id) if address not in used)
+            return next(free for free in addresses(self.paths, silo_id) if free not in used)
         address = check_address(wanted)
         if address in used:
             raise AddressInUse(
@@ -397,7 +406,7 @@ def check_address(address: object) -> str:
     except ValueError:
         parsed = ipaddress.IPv4Address(0)
     octets = parsed.packed
-    if octets[0] != 127 or not 1 <= octets[1] <= 127 or octets[3] in (0, 255):
+    if octets[0] != 127 or not 1 <= octets[1] <= 127 or octets[3] in (0, 255) or octets == _ALIAS:
         raise InvalidAddress(
             f"{address!r} is not an address for a silo",
             "use 127.A.B.C with A from 1 to 127 and C from 1 to 254",
@@ -414,4 +423,5 @@ def addresses(paths: HostPaths, silo_id: int) -> Iterator[str]:
     second = 1 + zlib.crc32(os.fsencode(paths.data)) % 127
     for step in range(256 * 254):
         number = (silo_id - 1 + step) % (256 * 254)
-        yield f"127.{second}.{number // 254}.{number % 254 + 1}"
+        if (second, number // 254, number % 254 + 1) != tuple(_ALIAS[1:]):
+            yield f"127.{second}.{number // 254}.{number % 254 + 1}"

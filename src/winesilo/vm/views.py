@@ -33,6 +33,9 @@ def stopped(store: Store, record: Record, failure: str | None = None) -> dict[st
         "memory_pss_bytes": 0,
         "processes": 0,
         "layers": record.layers,
+        "links": record.links,
+        "publish": record.publish,
+        "ports": [],
         "directory": str(place.directory),
         "error": failure,
     }
@@ -53,6 +56,9 @@ def corrupt(error: SiloCorrupt) -> dict[str, Any]:
         "memory_pss_bytes": 0,
         "processes": 0,
         "layers": [],
+        "links": [],
+        "publish": [],
+        "ports": [],
         "directory": None if "path" not in error.details else os.path.dirname(error.details["path"]),
         "error": error.message,
     }

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "nsi.h"
+
+#include <string.h>
+
+/* ---- which table ---- */
+
+/* netiodef.h: {eb004aXX-9b1a-11d4-9123-0050047759bc} */
+static const uint8_t module_head[3] = { 0x4a, 0x00, 0xeb };
+static const uint8_t module_tail[12] = { 0x1a, 0x9b, 0xd4, 0x11, 0x91, 0x23, 0x00, 0x50, 0x04, 0x77, 0x59, 0xbc };
+enum { MODULE_IPV4 = 0x00, MODULE_IPV6 = 0x01, MODULE_UDP = 0x02, MODULE_TCP = 0x03 };
+
+enum { SOCKADDR_SIZE = 28, TCP_STATE_LISTEN = 2 };
+
+static const struct {
+    uint8_t module;
+    uint32_t table;
+    enum nsi_table is;
+    uint32_t key_size;
+} tables[] = {
+    { MODULE_IPV4, 10, NSI_UNICAST4, 16 }, { MODULE_IPV6, 10, NSI_UNICAST6, 24 },
+    { MODULE_TCP, 3, NSI_TCP, 2 * SOCKADDR_SIZE }, { MODULE_TCP, 4, NSI_TCP, 2 * SOCKADDR_SIZE },
+    { MODULE_TCP, 5, NSI_TCP, 2 * SOCKADDR_SIZE }, { MODULE_UDP, 1, NSI_UDP, SOCKADDR_SIZE },
+};
+
+enum nsi_table nsi_table(const struct nsi_request *request)
+{
+    const uint8_t *m = request->module;
+    size_t i;
+
+    if (memcmp(m + 1, module_head, 3) || memcmp(m + 4, module_tail, 12)) return NSI_OTHER;
+    for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+        if (tables[i].module == m[0] && tables[i].table == request->table && tables[i].key_size == request->key_size)
+            return tables[i].is;
+    return NSI_OTHER;
+}
+
+uint32_t nsi_static_size(enum nsi_table table)
+{
+    return table == NSI_TCP || table == NSI_UDP ? 32 : 0;
+}
+
+/* where in that column the process id is */
+static uint32_t pid_offset(enum nsi_table table)
+{
+    return table == NSI_TCP ? 12 : 0;
+}
+
+/* ---- rows ---- */
+
+struct table {
+    enum nsi_table is;
+    const struct nsi_request *request;
+    uint8_t *column[4];
+    uint32_t size[4];
+};
+enum { KEY, RW, DYNAMIC, STATIC };
+
+static uint8_t *cell(const struct table *t, int column, uint32_t row)
+{
+    return t->column[column] + (size_t)t->size[column] * row;
+}
+
+static void copy_row(struct table *t, uint32_t to, uint32_t from)
+{
+    int c;
+
+    if (to == from) return;
+    for (c = KEY; c <= STATIC; c++)
+        if (t->size[c]) memcpy(cell(t, c, to), cell(t, c, from), t->size[c]);
+}
+
+uint64_t nsi_size(const struct nsi_request *r)
+{
+    uint64_t row = (uint64_t)r->key_size + r->rw_size + r->dynamic_size + r->static_size;
+
+    return row > 0x10000 || r->count > 0x100000 ? 0 : sizeof(uint32_t) + row * r->count;
+}
+
+/* ---- addresses of interfaces ---- */
+
+enum { LUID_SIZE = 8, ON_LINK_PREFIX = 16, SILO_PREFIX = 8 };
+
+static bool is_loopback(enum nsi_table table, const uint8_t *addr)
+{
+    static const uint8_t loopback6[16] = { [15] = 1 };
+
+    return table == NSI_UNICAST4 ? addr[0] == 127 : !memcmp(addr, loopback6, 16);
+}
+
+/* Loopback addresses stay; the first other IPv4 address becomes the silo's, and if there is none the silo's is one
+ * more of the first interface. */
+static uint32_t filter_unicast(struct table *t, const struct nsi_view *view, uint32_t rows)
+{
+    uint32_t from, to = 0, silos = rows;
+
+    for (from = 0; from < rows; from++) {
+        bool loopback = is_loopback(t->is, cell(t, KEY, from) + LUID_SIZE);
+
+        if (!loopback && (t->is != NSI_UNICAST4 || silos < rows)) continue;
+        if (!loopback) silos = to;
+        copy_row(t, to++, from);
+    }
+    if (t->is != NSI_UNICAST4) return to;
+    if (silos == rows) {
+        if (!to || to == t->request->count) return to;
+        silos = to++;
+        copy_row(t, silos, 0);
+    }
+    memcpy(cell(t, KEY, silos) + LUID_SIZE, view->silo.own, 4);
+    if (t->size[RW] >= ON_LINK_PREFIX + 4) {
+        uint32_t prefix = SILO_PREFIX;
+
+        memcpy(cell(t, RW, silos) + ON_LINK_PREFIX, &prefix, sizeof(prefix));
+    }
+    return to;
+}
+
+/* ---- sockets ---- */
+
+/* Sockets of the silo's processes and of its addresses; the server holds some that no process has open. */
+static bool show_socket(const struct table *t, const struct nsi_view *view, uint32_t row)
+{
+    struct reach here = view->here(t->is == NSI_TCP);
+    uint8_t *key = cell(t, KEY, row);
+    enum address_kind kind = ADDRESS_OTHER;
+    struct network_port port;
+    struct ws_sockaddr local, remote = { 0 };
+    enum place place, peer;
+    unsigned int bound;
+    uint32_t pid, state = 0;
+    bool moved;
+
+    memcpy(&local, key, sizeof(local));
+    memcpy(&pid, cell(t, STATIC, row) + pid_offset(t->is), sizeof(pid));
+    if (t->is == NSI_TCP && t->size[DYNAMIC] >= 4) memcpy(&state, cell(t, DYNAMIC, row), sizeof(state));
+    if (t->is == NSI_TCP) memcpy(&remote, key + SOCKADDR_SIZE, sizeof(remote));
+    place = address_place(&view->silo, &local);
+    peer = address_place(&view->silo, &remote);
+    moved = network_port_at(here.network, here.stream, &local, view->silo.own, true, &port) && (port.published || place < PLACE_ANY);
+    if (!(pid && view->is_ours(pid)) && place != PLACE_OWN && place != PLACE_TWIN && peer != PLACE_OWN &&
+        peer != PLACE_TWIN && !moved)
+        return false;
+    bound = network_bound_as(here.network, here.stream, place, local.port);
+    if (t->is == NSI_UDP || state == TCP_STATE_LISTEN) kind = bound & BOUND_KNOWN ? bound & BOUND_KIND : ADDRESS_LOOPBACK;
+    network_show(&here, key, SOCKADDR_SIZE, true, bound, kind);
+    if (t->is == NSI_TCP && state != TCP_STATE_LISTEN)
+        network_show(&here, key + SOCKADDR_SIZE, SOCKADDR_SIZE, false, bound, ADDRESS_OTHER);
+    return true;
+}
+
+static uint32_t filter_sockets(struct table *t, const struct nsi_view *view, uint32_t rows)
+{
+    uint32_t from, to = 0;
+
+    for (from = 0; from < rows; from++)
+        if (show_socket(t, view, from)) copy_row(t, to++, from);
+    return to;
+}
+
+void nsi_filter(const struct nsi_view *view, enum nsi_table table, const struct nsi_request *r, uint8_t *out)
+{
+    struct table t = { .is = table, .request = r, .size = { r->key_size, r->rw_size, r->dynamic_size, r->static_size } };
+    uint8_t *at = out + sizeof(uint32_t);
+    uint32_t rows;
+    int c;
+
+    for (c = KEY; c <= STATIC; c++) {
+        t.column[c] = at;
+        at += (size_t)t.size[c] * r->count;
+    }
+    memcpy(&rows, out, sizeof(rows));
+    if (rows > r->count) return; /* they do not fit: the program asks again */
+    if (table == NSI_UNICAST4 || table == NSI_UNICAST6) rows = filter_unicast(&t, view, rows);
+    else if (t.size[STATIC] == nsi_static_size(table)) rows = filter_sockets(&t, view, rows);
+    memcpy(out, &rows, sizeof(rows));
+}
