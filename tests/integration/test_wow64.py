@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from helpers import Machine, TemporarySilo
-from test_guest_programs import KNOWN_GAPS, failures
+from test_guest_programs import failures
 
 from winesilo import Host
 from winesilo.errors import ProgramError, WineNotFound
@@ -20,7 +20,7 @@ from winesilo.host import files, wine
 from winesilo.host.wineserver import WineServer
 
 Guest = Callable[[str], Path]
-PROGRAMS = ("objects", "pipes", "mailslots", "files", "processes", "jobs", "sockets", "drivers")
+PROGRAMS = ("objects", "pipes", "mailslots", "files", "processes", "jobs", "network", "sockets", "drivers")
 #: A loader of an old WoW64 would be beside the 64-bit one, and runs what it is given without our library.
 FAKE_LOADER = r"""
 .globl _start
@@ -122,7 +122,7 @@ def test_as_on_plain_wine(silo32: TemporarySilo, plain: Plain, guest: Guest, pro
     silo32.silo.copy_in(image, "C:\\")
     inside = silo32.silo.run([rf"C:\{program}32.exe", "silo"], timeout=120).stdout
     assert "done " in inside
-    assert failed(inside) - KNOWN_GAPS.get(program, set()) <= failed(outside)
+    assert failed(inside) <= failed(outside)
 
 
 def test_apart_from_other_silos(host32: Host, silo32: TemporarySilo, guest: Guest) -> None:
