@@ -348,12 +348,14 @@ NTSTATUS hook_NtSetInformationFile(HANDLE handle, IO_STATUS_BLOCK *io, void *inf
     struct span name;
     NTSTATUS status;
 
-    if ((!renames && info_class != FileLinkInformation && info_class != FileLinkInformationEx) || size < head ||
-        size > THREAD_BUFFER || !(own = thread_buffer(1)))
+    if ((!renames && info_class != FileLinkInformation && info_class != FileLinkInformationEx) ||
+        size < sizeof(*own) || !(own = thread_buffer(1)))
         return real_NtSetInformationFile(handle, io, info, size, info_class);
-    memcpy(own, info, size);
-    name = (struct span){ own->FileName, own->FileNameLength / sizeof(WCHAR) };
-    if (own->FileNameLength <= size - head && name.n && classify_file(name, &edit) == NAME_REFUSED) {
+    /* Wine takes the length as 16 bits, whatever the size is */
+    memcpy(own, info, head);
+    name = (struct span){ own->FileName, (uint16_t)own->FileNameLength / sizeof(WCHAR) };
+    memcpy(own->FileName, (char *)info + head, (uint16_t)own->FileNameLength);
+    if (name.n && classify_file(name, &edit) == NAME_REFUSED) {
         TRACE("NtSetInformationFile", "refused", name);
         return STATUS_OBJECT_PATH_NOT_FOUND;
     }

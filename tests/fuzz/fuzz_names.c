@@ -166,6 +166,29 @@ static void check_pipe(const struct silo_names *silo, const struct silo_names *o
     release(stripped);
 }
 
+/* Nothing of a collapsed path leads anywhere else, and it stays as it is when it is collapsed again. */
+static void check_collapse(struct span name)
+{
+    struct span copy = from(name, 0);
+    WCHAR *text = malloc(name.n ? name.n * sizeof(WCHAR) : 1);
+    size_t n, i;
+
+    if (!text) abort();
+    memcpy(text, copy.s, copy.n * sizeof(WCHAR));
+    n = collapse_path(text, copy.n);
+    REQUIRE(n <= copy.n);
+    if (n && text[0] == '\\') {
+        REQUIRE(collapse_path(text, n) == n);
+        for (i = 0; i < n; i++) {
+            REQUIRE(text[i] != '/');
+            if (text[i] == '\\') REQUIRE(i + 1 < n && text[i + 1] != '\\');
+            if (text[i] == '\\' && n - i > 2 && text[i + 1] == '.' && text[i + 2] == '.')
+                REQUIRE(n - i > 3 && text[i + 3] != '\\');
+        }
+    }
+    free(text);
+}
+
 static void check_file(const struct silo_names *silo, const struct silo_names *other, struct span name)
 {
     struct name_edit edit = { 0 };
@@ -174,6 +197,7 @@ static void check_file(const struct silo_names *silo, const struct silo_names *o
 
     if (place == PIPES) REQUIRE(class == NAME_MOVED || class == NAME_PIPE_ROOT);
     if (is_unix_path(name)) REQUIRE(class == NAME_REFUSED);
+    check_collapse(name);
     if (class != NAME_MOVED && class != NAME_PIPE_ROOT) return;
     REQUIRE(place == PIPES || place == INVALID);
     REQUIRE(edit.head == edit.tail && edit.tail <= name.n);
