@@ -3,6 +3,7 @@
  * Names moved into the silo: OBJECT_ATTRIBUTES with a name of our own, and names shown back. Which name goes where:
  * names.c. */
 #include <string.h>
+#include <unistd.h>
 
 #include "silo.h"
 
@@ -127,6 +128,28 @@ static bool host_has(const OBJECT_ATTRIBUTES *attr)
     return NT_SUCCESS(status) || status == STATUS_OBJECT_TYPE_MISMATCH || status == STATUS_ACCESS_DENIED;
 }
 
+/* the name of the entry of a shared directory that name begins with */
+static OBJECT_ATTRIBUTES entry_of(struct span name, const struct name_edit *edit, UNICODE_STRING *text)
+{
+    text->Buffer = (WCHAR *)name.s;
+    text->Length = text->MaximumLength = (uint16_t)(object_entry(name, edit) * sizeof(WCHAR));
+    return (OBJECT_ATTRIBUTES){ .Length = sizeof(OBJECT_ATTRIBUTES), .ObjectName = text, .Attributes = OBJ_CASE_INSENSITIVE };
+}
+
+/* Is something to be made below an entry of the host's that is no directory? It can't be, there or in the silo. */
+static bool is_below_leaf(struct span name, const struct name_edit *edit)
+{
+    UNICODE_STRING text;
+    const OBJECT_ATTRIBUTES attr = entry_of(name, edit, &text);
+    HANDLE handle;
+    NTSTATUS status;
+
+    if (object_entry(name, edit) == name.n) return false;
+    status = real_NtOpenDirectoryObject(&handle, 0, &attr);
+    if (NT_SUCCESS(status)) real_NtClose(handle);
+    return status == STATUS_OBJECT_TYPE_MISMATCH;
+}
+
 /* what to use for a name of this class; attr: the host's */
 static const OBJECT_ATTRIBUTES *choose(struct moved *m, const OBJECT_ATTRIBUTES *attr, struct span name,
                                        enum name_class class, struct name_edit edit, const char *call,
@@ -136,7 +159,7 @@ static const OBJECT_ATTRIBUTES *choose(struct moved *m, const OBJECT_ATTRIBUTES 
     if (class == NAME_MERGED) return attr;
     if (class == NAME_SHARED) {
         if (purpose == TO_CREATE) {
-            if (host_has(attr)) return attr;
+            if (host_has(attr) || is_below_leaf(name, &edit)) return attr;
             atomic_fetch_add(&shared->definitions, 1);
         }
         else if (!atomic_load_explicit(&shared->definitions, memory_order_relaxed)) return attr;
@@ -171,9 +194,9 @@ const OBJECT_ATTRIBUTES *move_object(struct moved *m, const OBJECT_ATTRIBUTES *a
 /* Does the entry of a shared directory that name begins with exist on the host, and not in the silo? */
 static bool target_is_of_host(struct moved *m, struct span name, struct name_edit edit)
 {
-    const struct span entry = { name.s, object_entry(name, &edit) };
-    UNICODE_STRING text = { (uint16_t)(entry.n * sizeof(WCHAR)), (uint16_t)(entry.n * sizeof(WCHAR)), (WCHAR *)entry.s };
-    const OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr), .ObjectName = &text, .Attributes = OBJ_CASE_INSENSITIVE };
+    UNICODE_STRING text;
+    const OBJECT_ATTRIBUTES attr = entry_of(name, &edit, &text);
+    const struct span entry = { text.Buffer, text.Length / sizeof(WCHAR) };
 
     if (atomic_load(&shared->definitions) && move_to_silo(m, &attr, entry, edit, 1) && host_has(&m->attr)) return false;
     return host_has(&attr);
@@ -300,6 +323,29 @@ static const OBJECT_ATTRIBUTES *move_pipe(struct moved *m, const OBJECT_ATTRIBUT
     return &m->attr;
 }
 
+/* What a handle is that names of files are relative to. One that came from another process is not known: a folder
+ * has a file descriptor, which is quick to see; of another one (pipes, consoles) the name is asked. */
+static enum slot_kind root_kind(HANDLE root)
+{
+    static const char *const devices[] = { "\\Device\\NamedPipe", "\\Device\\MailSlot" };
+    OBJECT_NAME_INFORMATION *info;
+    enum slot_kind kind = slot_kind(root);
+    struct span name;
+    int fd;
+
+    if (kind != SLOT_NONE) return kind;
+    if (!real_wine_server_handle_to_fd(root, 0, &fd, NULL)) {
+        close(fd);
+        return SLOT_NONE;
+    }
+    if (!(info = thread_buffer(1)) || real_NtQueryObject(root, ObjectNameInformation, info, THREAD_BUFFER, NULL))
+        return SLOT_NONE;
+    name = (struct span){ info->Name.Buffer, info->Name.Length / sizeof(WCHAR) };
+    if (name.n && name.s[name.n - 1] == '\\') name.n--;
+    if (span_equal_ascii(name, devices[0]) || span_equal_ascii(name, devices[1])) slot_set(root, SLOT_PIPE_ROOT, 0, 0);
+    return slot_kind(root);
+}
+
 const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
                                    enum name_class *class_out, NTSTATUS *status)
 {
@@ -310,7 +356,7 @@ const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *att
     m->host = NULL;
     *status = STATUS_SUCCESS;
     *class_out = NAME_UNCHANGED;
-    if (attr && attr->RootDirectory && slot_kind(attr->RootDirectory) == SLOT_PIPE_ROOT) {
+    if (attr && attr->RootDirectory && root_kind(attr->RootDirectory) == SLOT_PIPE_ROOT) {
         if (!name_of(attr, &name) || name.n > UNICODE_STRING_MAX) return attr;
         class = NAME_MOVED;
     }

@@ -4,6 +4,7 @@
  *
  *   names host|silo     checks
  *   names hold NAME     make objects called NAME in several directories, say ready, wait
+ *   names heir A B      what check_inherited asks of a child with two inherited handles
  *   names probe NAME    print `found PLACE` or `absent PLACE` for each of them */
 
 #include "check.h"
@@ -225,6 +226,7 @@ static void check_system_names(void)
     CHECK_STATUS("system-type", NtCreateMutant(&handle, MUTEX_ALL_ACCESS, open_if(memory), FALSE), 0xc0000024);
     CHECK("system-listed", times(kernel, L"LowMemoryCondition", L"Event") == 1);
     CHECK_NAME("system-directory-name", kernel, L"\\KernelObjects");
+    CHECK_STATUS("system-below", NtCreateMutant(&handle, MUTEX_ALL_ACCESS, named(NULL, L"\\??\\PIPE\\wst"), FALSE), 0xc0000024);
     CHECK_STATUS("link-to-system", NtCreateSymbolicLinkObject(&link, 0xf0001, named(NULL, L"\\wst-link"), &target), 0);
     CHECK_STATUS("link-to-system-open", find_event(NULL, L"\\wst-link"), 0);
     CHECK_NAME("link-name", link, L"\\wst-link");
@@ -404,6 +406,61 @@ static void check_long_files(void)
     CloseHandle(slot);
 }
 
+/* ---- a child's handles ---- */
+
+static NTSTATUS open_file(HANDLE root, const WCHAR *name, HANDLE *handle)
+{
+    IO_STATUS_BLOCK io;
+
+    return NtOpenFile(handle, GENERIC_READ | SYNCHRONIZE, named(root, name), &io, 3, FILE_SYNCHRONOUS_IO_NONALERT);
+}
+
+/* Names relative to handles that were inherited: of the root of pipes, of the root of objects. The exit code says
+ * what is there. */
+static int run_heir(HANDLE pipes, HANDLE root)
+{
+    HANDLE pipe;
+
+    return (open_file(pipes, L"wst-heir", &pipe) >= 0) | (find_event(root, L"BaseNamedObjects\\wst-heir") >= 0) << 1;
+}
+
+static void check_inherited(void)
+{
+    SECURITY_ATTRIBUTES inherit = {sizeof(inherit), NULL, TRUE};
+    PROCESS_INFORMATION child;
+    STARTUPINFOW startup = {.cb = sizeof(startup)};
+    HANDLE event = new_event(NULL, L"\\BaseNamedObjects\\wst-heir"), root = directory(L"\\"), pipe = NULL, pipes = NULL;
+    WCHAR path[MAX_PATH], command[MAX_PATH + 64];
+    HANDLE client;
+    DWORD code = 99;
+    BOOL found;
+
+    CHECK_STATUS("heir-pipe", new_pipe(L"\\??\\pipe\\wst-heir", &pipe), 0);
+    CHECK_STATUS("heir-root-of-pipes", open_file(NULL, L"\\??\\pipe\\", &pipes), 0);
+    if ((found = open_file(pipes, L"wst-heir", &client) >= 0)) { /* the only instance: make another one */
+        CloseHandle(client);
+        CloseHandle(pipe);
+        CHECK_STATUS("heir-pipe-again", new_pipe(L"\\??\\pipe\\wst-heir", &pipe), 0);
+    }
+    SetHandleInformation(pipes, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
+    SetHandleInformation(root, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
+    GetModuleFileNameW(NULL, path, ARRAYSIZE(path));
+    swprintf(command, ARRAYSIZE(command), L"\"%ls\" heir %u %u", path, (UINT)(UINT_PTR)pipes, (UINT)(UINT_PTR)root);
+    if (CHECK("heir-start", CreateProcessW(path, command, &inherit, &inherit, TRUE, 0, NULL, NULL, &startup, &child))) {
+        WaitForSingleObject(child.hProcess, 30000);
+        GetExitCodeProcess(child.hProcess, &code);
+        CloseHandle(child.hProcess);
+        CloseHandle(child.hThread);
+    }
+    /* Wine 8 knows no names relative to the root of pipes: a child finds what its parent finds */
+    CHECK("heir-pipe-found", code != 99 && (code & 1) == (DWORD)found);
+    CHECK("heir-event-found", code != 99 && (code & 2));
+    CloseHandle(pipe);
+    CloseHandle(pipes);
+    CloseHandle(event);
+    CloseHandle(root);
+}
+
 static int run_checks(BOOL in_silo)
 {
     check_root_list(in_silo);
@@ -419,6 +476,7 @@ static int run_checks(BOOL in_silo)
     check_system_names();
     check_other_types();
     check_handles();
+    check_inherited();
     check_long_objects();
     check_long_files();
     return finish();
@@ -471,6 +529,8 @@ int main(int argc, char **argv)
 {
     if (argc == 2 && (!strcmp(argv[1], "host") || !strcmp(argv[1], "silo")))
         return run_checks(!strcmp(argv[1], "silo"));
+    if (argc == 4 && !strcmp(argv[1], "heir"))
+        return run_heir((HANDLE)(UINT_PTR)strtoul(argv[2], NULL, 10), (HANDLE)(UINT_PTR)strtoul(argv[3], NULL, 10));
     if (argc == 3 && !strcmp(argv[1], "hold"))
         return run_hold(wide(argv[2]));
     if (argc == 3 && !strcmp(argv[1], "probe"))
