@@ -1,267 +1,44 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Registry calls. Absolute names below \Registry\Machine and \Registry\User go to the silo's own tree
- * (regtree.h). What is left to do here: a handle may lead to a base key, through a link; it is copied up
- * at the first write through it, and a handle opened before somebody else's copy-up must see the private
- * key after it. See docs/design/registry.md. */
-#include "regtree.h"
-
-#include <pthread.h>
+ * Registry calls. A name leads to the silo's own key or to the base's (keyplace.c); a key of the base is copied up
+ * at the first write through a handle of it (regtree.c), and a handle opened before that sees the private key after
+ * it. A private key's subkeys are its own and the base's (keylist.c). See docs/design/registry.md. */
 #include <stdlib.h>
 #include <string.h>
 
-/* what is known of a key's handle, in its slot */
-enum key_state {
-    KEY_UNRESOLVED, /* right while the generation is the slot's; whether base or private was not asked */
-    KEY_BASE,       /* a key of the base; right while the generation is the slot's */
-    KEY_PRIVATE,    /* a private key, by itself or through the slot's twin */
-    KEY_GONE,       /* a key of the base that is deleted in the silo */
-};
+#include "keylist.h"
+#include "keyplace.h"
 
-static ACCESS_MASK granted_access(HANDLE key)
+#define INDEX (&shared->keys)
+
+/* the names of links, and what else an attribute says about them */
+static unsigned int link_flags(const OBJECT_ATTRIBUTES *attr)
 {
-    OBJECT_BASIC_INFORMATION info;
-
-    return real_NtQueryObject(key, ObjectBasicInformation, &info, sizeof(info), NULL) ? 0 : info.GrantedAccess;
-}
-
-static void note(HANDLE key, enum key_state state, uint32_t generation)
-{
-    /* what was seen during a copy-up is looked at again after it */
-    slot_set(key, SLOT_KEY, state, generation & ~1u);
-}
-
-/* The slot is filled in one go for whoever looks at it without the lock: the twin first. */
-static NTSTATUS use_twin(HANDLE key, struct slot *slot, HANDLE twin, uint32_t generation)
-{
-    if (!slot) {
-        real_NtClose(twin);
-        return STATUS_NO_MEMORY;
-    }
-    note(key, KEY_UNRESOLVED, generation - 2);
-    atomic_store(&slot->twin, (uint32_t)(uintptr_t)twin);
-    atomic_store_explicit(&slot->state, KEY_PRIVATE, memory_order_release);
-    return STATUS_SUCCESS;
-}
-
-static NTSTATUS resolve_locked(HANDLE key)
-{
-    struct slot *slot = slot_make(key);
-
-    for (;;) {
-        CLEANUP(regpath_free) struct regpath name = { 0 }, twin_name = { 0 };
-        uint32_t generation = regtree_generation();
-        struct span logical;
-        HANDLE twin = NULL;
-        NTSTATUS status;
-
-        if (regkey_name(key, &name)) return STATUS_SUCCESS; /* not a key, or deleted: the real call says so */
-        if (regkey_is_private(path_span(&name))) {
-            if (generation & 1) regtree_wait(); /* it may be the one that is being made */
-            note(key, KEY_PRIVATE, generation);
-            return STATUS_SUCCESS;
-        }
-        if (!regkey_logical(path_span(&name), &logical)) {
-            note(key, KEY_PRIVATE, generation); /* \Registry itself and the like: never changes */
-            return STATUS_SUCCESS;
-        }
-        status = regkey_open(logical, granted_access(key), &twin);
-        if (!status) status = regkey_name(twin, &twin_name);
-        if ((generation & 1) || generation != regtree_generation()) {
-            if (twin) real_NtClose(twin);
-            regtree_wait();
-            continue;
-        }
-        if (!status && regkey_is_private(path_span(&twin_name))) {
-            return use_twin(key, slot, twin, generation);
-        }
-        if (twin) real_NtClose(twin);
-        if (status == STATUS_OBJECT_NAME_NOT_FOUND) {
-            note(key, KEY_GONE, generation);
-            return STATUS_KEY_DELETED;
-        }
-        note(key, KEY_BASE, generation);
-        return STATUS_SUCCESS;
-    }
-}
-
-/* Which key does this handle mean now? Fills the slot. */
-static NTSTATUS resolve(HANDLE key)
-{
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    const struct slot *slot;
-    struct quiet q;
-    NTSTATUS status;
-
-    quiet_begin(&q);
-    pthread_mutex_lock(&lock);
-    slot = slot_of(key);
-    if (slot && slot->kind == SLOT_KEY && slot->state == KEY_PRIVATE) status = STATUS_SUCCESS; /* another thread did it */
-    else status = resolve_locked(key);
-    pthread_mutex_unlock(&lock);
-    quiet_end(&q);
-    return status;
-}
-
-static inline HANDLE twin_or_self(const struct slot *slot, HANDLE key)
-{
-    uint32_t twin = atomic_load_explicit(&slot->twin, memory_order_relaxed);
-
-    return twin ? (HANDLE)(uintptr_t)twin : key;
-}
-
-/* Make *key the handle to read through. */
-static NTSTATUS for_reading(HANDLE *key)
-{
-    struct slot *slot = slot_of(*key);
-    NTSTATUS status;
-
-    switch (slot ? atomic_load_explicit(&slot->kind, memory_order_acquire) : SLOT_NONE) {
-    case SLOT_KEY:
-        switch (atomic_load_explicit(&slot->state, memory_order_acquire)) {
-        case KEY_PRIVATE: *key = twin_or_self(slot, *key); return STATUS_SUCCESS;
-        case KEY_GONE: return STATUS_KEY_DELETED;
-        default:
-            if (atomic_load_explicit(&slot->generation, memory_order_relaxed) == regtree_generation()) return STATUS_SUCCESS;
-        }
-        break;
-    case SLOT_NONE: break; /* inherited or duplicated from elsewhere */
-    default: return STATUS_SUCCESS;
-    }
-    if ((status = resolve(*key))) return status;
-    if ((slot = slot_of(*key))) *key = twin_or_self(slot, *key);
-    return STATUS_SUCCESS;
-}
-
-/* Make *key a handle of the silo's own key; what is done with it needs one of the rights in need. Without it
- * the real call through the unchanged handle gives the error. */
-static NTSTATUS own_key(HANDLE *key, ACCESS_MASK need)
-{
-    struct slot *slot;
-    HANDLE original = *key;
-    NTSTATUS status;
-    int tries;
-
-    for (tries = 0; tries < 4; tries++) {
-        CLEANUP(regpath_free) struct regpath name = { 0 };
-        struct span logical;
-
-        *key = original;
-        if ((status = for_reading(key))) return status;
-        slot = slot_of(original);
-        if (!slot || slot->kind != SLOT_KEY) return STATUS_SUCCESS; /* no key: the real call says so */
-        if (slot->state == KEY_UNRESOLVED) {
-            if ((status = resolve(original))) return status;
-            *key = twin_or_self(slot, original);
-        }
-        if (slot->state == KEY_PRIVATE) return STATUS_SUCCESS;
-        if (!(granted_access(original) & need)) return STATUS_SUCCESS;
-        if ((status = regkey_name(original, &name))) return status;
-        if (!regkey_logical(path_span(&name), &logical)) return STATUS_SUCCESS;
-        TRACE("copy-up", "key", logical);
-        status = regtree_copy_up(logical);
-        if (status == STATUS_PREDEFINED_HANDLE) return STATUS_SUCCESS; /* the real call refuses to write to it */
-        if (status) return status == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_KEY_DELETED : status;
-    }
-    return STATUS_ACCESS_DENIED; /* copied up and yet not private: never write to the base */
-}
-
-/* The same for a write, which the hive must be saved after. */
-static NTSTATUS for_writing(HANDLE *key, ACCESS_MASK need)
-{
-    HANDLE original = *key;
-    NTSTATUS status = own_key(key, need);
-    const struct slot *slot = slot_of(original);
-
-    if (!status && slot && slot->kind == SLOT_KEY && slot->state == KEY_PRIVATE) regtree_written();
-    return status;
-}
-
-HANDLE key_target(HANDLE key)
-{
-    HANDLE use = key;
-
-    return for_reading(&use) ? key : use;
-}
-
-HANDLE key_target_writable(HANDLE key)
-{
-    HANDLE use = key;
-
-    return for_writing(&use, ~0u) ? key : use;
+    return attr && (attr->Attributes & OBJ_OPENLINK) ? PLACE_OPEN_LINK : 0;
 }
 
 /* ---- opening ---- */
-
-struct key_attr {
-    struct moved moved;
-    OBJECT_ATTRIBUTES rooted;
-};
-
-/* The attributes in the silo's terms. */
-static NTSTATUS move_attr(struct key_attr *own, const OBJECT_ATTRIBUTES **attr, const char *call)
-{
-    const OBJECT_ATTRIBUTES *asked = *attr;
-    NTSTATUS status;
-    HANDLE root;
-
-    if (!asked || asked->Length != sizeof(*asked)) return STATUS_SUCCESS;
-    if (!(root = asked->RootDirectory)) {
-        *attr = move_key(&own->moved, asked, call);
-        return STATUS_SUCCESS;
-    }
-    if ((status = for_reading(&root))) return status;
-    if (root == asked->RootDirectory) return STATUS_SUCCESS;
-    own->rooted = *asked;
-    own->rooted.RootDirectory = root;
-    *attr = &own->rooted;
-    return STATUS_SUCCESS;
-}
-
-/* OBJ_OPENLINK opened one of the tree's own links: the program means the base key. */
-static NTSTATUS open_past_link(HANDLE *key, ACCESS_MASK access, ULONG attributes)
-{
-    CLEANUP(regpath_free) struct regpath name = { 0 }, target = { 0 };
-    UNICODE_STRING us;
-    OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr), .ObjectName = &us, .Attributes = attributes };
-    HANDLE opened = *key, past;
-    NTSTATUS status;
-
-    if (regkey_name(opened, &name) || !regkey_is_private(path_span(&name)) || !regkey_read_link(opened, &target) ||
-        regkey_is_private(path_span(&target)))
-        return STATUS_SUCCESS;
-    us.Buffer = target.s;
-    us.Length = us.MaximumLength = (uint16_t)(target.n * sizeof(WCHAR));
-    if ((status = real_NtOpenKeyEx(&past, access, &attr, 0))) return status;
-    real_NtClose(opened);
-    *key = past;
-    return STATUS_SUCCESS;
-}
 
 static NTSTATUS open_key(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTES *asked, ULONG options, const char *call)
 {
     NTSTATUS status;
 
-    if (__builtin_expect(!atomic_load_explicit(&own_pid, memory_order_relaxed), 0)) process_register_self();
     for (;;) {
         const OBJECT_ATTRIBUTES *attr = asked;
-        struct key_attr own;
-        uint32_t generation;
+        uint32_t generation = regtree_generation();
+        ACCESS_MASK rights = access;
+        struct place place;
 
-        if ((status = move_attr(&own, &attr, call))) {
+        if ((status = place_find(&place, &attr, &rights, link_flags(asked), call))) {
             *key = NULL;
             return status;
         }
-        generation = regtree_generation();
-        status = real_NtOpenKeyEx(key, access, attr, options);
+        status = real_NtOpenKeyEx(key, rights, attr, options);
         if (NT_SUCCESS(status)) {
-            if ((generation & 1) || regtree_generation() != generation) regtree_wait();
-            if (!status && (attr->Attributes & OBJ_OPENLINK)) status = open_past_link(key, access, attr->Attributes);
-            note(*key, KEY_UNRESOLVED, generation);
+            place_note(&place, *key, generation);
             return status;
         }
-        if (!(generation & 1) && regtree_generation() == generation) return status;
-        regtree_wait();
+        if (regtree_generation() == generation) return status;
     }
 }
 
@@ -301,106 +78,114 @@ NTSTATUS hook_NtOpenKeyTransactedEx(HANDLE *key, ACCESS_MASK access, const OBJEC
 
 /* ---- creating ---- */
 
-/* the logical path that attr means; *whole owns the text */
-static NTSTATUS logical_of(const OBJECT_ATTRIBUTES *attr, struct regpath *whole, struct span *logical)
+struct creation {
+    HANDLE *key;
+    ACCESS_MASK access;
+    const OBJECT_ATTRIBUTES *attr;
+    ULONG index;
+    const UNICODE_STRING *class_name;
+    ULONG options, disposition;
+};
+
+static NTSTATUS create(struct creation *c, const OBJECT_ATTRIBUTES *attr, ACCESS_MASK access)
 {
-    static const WCHAR backslash[] = { '\\' };
-    const UNICODE_STRING *us = attr->ObjectName;
-    struct span name = { us->Buffer, us->Length / sizeof(WCHAR) }, none = { NULL, 0 };
-    CLEANUP(regpath_free) struct regpath root = { 0 }, slashed = { 0 };
+    return real_NtCreateKey(c->key, access, attr, c->index, c->class_name, c->options, &c->disposition);
+}
+
+static bool has_class(const struct creation *c)
+{
+    return c->class_name && c->class_name->Length && c->class_name->Buffer;
+}
+
+/* The base's key at a place. STATUS_OBJECT_NAME_NOT_FOUND: there is none; STATUS_RETRY: it was copied up. */
+static NTSTATUS open_existing(struct creation *c, const struct place *place, const OBJECT_ATTRIBUTES *attr,
+                              ACCESS_MASK access, uint32_t generation)
+{
+    NTSTATUS status;
+    HANDLE key;
+
+    if (c->options & REG_OPTION_CREATE_LINK) {
+        status = base_open(place->logical, KEY_QUERY_VALUE, &key);
+        if (!status) real_NtClose(key);
+        return status ? status : STATUS_OBJECT_NAME_COLLISION;
+    }
+    status = real_NtOpenKeyEx(&key, access, attr, 0);
+    if (!NT_SUCCESS(status)) return status;
+    if (!status && has_class(c)) { /* which changes the key's class */
+        real_NtClose(key);
+        status = regtree_copy_up(place->logical);
+        return status ? status : STATUS_RETRY;
+    }
+    place_note(place, key, generation);
+    *c->key = key;
+    c->disposition = c->attr->ObjectName->Length ? REG_OPENED_EXISTING_KEY : REG_CREATED_NEW_KEY; /* as Wine has it */
+    return status;
+}
+
+/* There is no key at the place: make one. */
+static NTSTATUS create_new(struct creation *c, struct place *place, ACCESS_MASK access, uint32_t generation)
+{
+    const OBJECT_ATTRIBUTES *attr = c->attr;
+    HANDLE parent = NULL;
     NTSTATUS status;
 
-    if (!attr->RootDirectory) {
-        if (!regpath_join(whole, name, none)) return STATUS_NO_MEMORY;
+    TRACE("NtCreateKey", "create", place->logical);
+    status = regtree_prepare_create(place->logical);
+    if (status == STATUS_PREDEFINED_HANDLE) return STATUS_ACCESS_DENIED;
+    if (status || (status = place_in_hive(place, &attr, &parent))) return status;
+    status = create(c, attr, access);
+    if (parent) real_NtClose(parent);
+    if (status) {
+        regtree_not_created(place->logical);
+        return status;
     }
-    else {
-        HANDLE handle = attr->RootDirectory;
-
-        if ((status = for_reading(&handle)) || (status = regkey_name(handle, &root))) return status;
-        if (!regpath_join(&slashed, path_span(&root), (struct span){ backslash, 1 }) ||
-            !regpath_join(whole, path_span(&slashed), name))
-            return STATUS_NO_MEMORY;
+    if ((status = regtree_publish(place->logical, *c->key, c->options & REG_OPTION_CREATE_LINK))) {
+        real_NtClose(*c->key);
+        *c->key = NULL;
+        return status;
     }
-    return regkey_logical(path_span(whole), logical) ? STATUS_SUCCESS : STATUS_OBJECT_PATH_NOT_FOUND;
+    place_note_private(place, *c->key, generation);
+    return STATUS_SUCCESS;
 }
 
-/* A single name below a key that is private, and no link there: the real call can go ahead, nothing of the base
- * is reached. (The wineserver creates the target of a link whose base key is gone.) */
-static bool below_private_key(const OBJECT_ATTRIBUTES *attr)
+static NTSTATUS create_key(struct creation *c)
 {
-    const struct slot *slot = attr->RootDirectory ? slot_of(attr->RootDirectory) : NULL;
-    const UNICODE_STRING *us = attr->ObjectName;
-    OBJECT_ATTRIBUTES rooted = *attr;
-    HANDLE there;
-    size_t i;
-
-    if (!slot || slot->kind != SLOT_KEY || slot->state != KEY_PRIVATE || !us->Length) return false;
-    for (i = 0; i < us->Length / sizeof(WCHAR); i++)
-        if (us->Buffer[i] == '\\') return false;
-    rooted.RootDirectory = twin_or_self(slot, rooted.RootDirectory);
-    rooted.Attributes |= OBJ_OPENLINK;
-    if (real_NtOpenKeyEx(&there, KEY_QUERY_VALUE, &rooted, 0)) return true;
-    real_NtClose(there);
-    return false;
-}
-
-static bool has_text(const UNICODE_STRING *us)
-{
-    return us && us->Length && us->Buffer;
-}
-
-/* Make sure that creating the key attr names changes the silo's tree only. */
-static NTSTATUS prepare_create(const OBJECT_ATTRIBUTES *attr, bool exists, bool changes)
-{
-    CLEANUP(regpath_free) struct regpath whole = { 0 };
-    struct span logical;
-    NTSTATUS status = logical_of(attr, &whole, &logical);
-
-    if (status == STATUS_OBJECT_PATH_NOT_FOUND) return STATUS_SUCCESS; /* not ours: as it would be on the host */
-    if (status) return status;
-    TRACE("NtCreateKey", exists ? "change" : "create", logical);
-    if (exists) return changes ? regtree_copy_up(logical) : STATUS_SUCCESS;
-    status = regtree_prepare_child(logical);
-    return status == STATUS_PREDEFINED_HANDLE ? STATUS_ACCESS_DENIED : status;
-}
-
-NTSTATUS hook_NtCreateKey(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTES *asked, ULONG index,
-                          const UNICODE_STRING *class_name, ULONG options, ULONG *disposition)
-{
-    const OBJECT_ATTRIBUTES *attr = asked;
-    struct key_attr own;
+    const unsigned int flags = PLACE_WHOLE | link_flags(c->attr) | (c->options & REG_OPTION_CREATE_LINK ? PLACE_OPEN_LINK : 0);
     NTSTATUS status;
-    ULONG made = 0;
-    bool exists = false;
-    HANDLE opened;
 
-    *key = NULL;
-    if (asked->Length != sizeof(*asked) || !asked->ObjectName) return real_NtCreateKey(key, access, asked, index, class_name, options, disposition);
-    if (!asked->ObjectName->Length && !asked->RootDirectory) return real_NtCreateKey(key, access, asked, index, class_name, options, disposition);
-    if (!(options & REG_OPTION_CREATE_LINK)) {
-        status = open_key(&opened, access, asked, 0, "NtCreateKey");
-        if (!status && !has_text(class_name)) {
-            *key = opened;
-            if (disposition) *disposition = REG_OPENED_EXISTING_KEY;
+    do {
+        const OBJECT_ATTRIBUTES *attr = c->attr;
+        uint32_t generation = regtree_generation();
+        ACCESS_MASK access = c->access;
+        struct place place;
+
+        if ((status = place_find(&place, &attr, &access, flags, "NtCreateKey"))) return status;
+        if (!place.ours) return create(c, attr, access);
+        if (place.walk.place == PLACE_PRIVATE) {
+            if ((status = create(c, attr, access))) return status;
+            place_note(&place, *c->key, generation);
+            if (has_class(c) || c->disposition != REG_OPENED_EXISTING_KEY) regtree_written();
             return STATUS_SUCCESS;
         }
-        if (!status) hook_NtClose(opened);
-        else if (status != STATUS_OBJECT_NAME_NOT_FOUND) {
-            if (NT_SUCCESS(status)) *key = opened;
-            return status;
-        }
-        exists = !status;
-    }
-    if (!below_private_key(asked) || exists) {
-        if ((status = prepare_create(asked, exists, has_text(class_name)))) return status;
-    }
-    if ((status = move_attr(&own, &attr, "NtCreateKey"))) return status;
-    status = real_NtCreateKey(key, access, attr, index, class_name, options, &made);
-    if (status) return status;
-    note(*key, KEY_PRIVATE, regtree_generation());
-    regtree_written();
-    if (disposition) *disposition = made;
-    return STATUS_SUCCESS;
+        status = place.walk.place == PLACE_ABSENT ? STATUS_OBJECT_NAME_NOT_FOUND
+                                                  : open_existing(c, &place, attr, access, generation);
+        if (status == STATUS_OBJECT_NAME_NOT_FOUND) return create_new(c, &place, access, generation);
+    } while (status == STATUS_RETRY);
+    return status;
+}
+
+NTSTATUS hook_NtCreateKey(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG index,
+                          const UNICODE_STRING *class_name, ULONG options, ULONG *disposition)
+{
+    struct creation c = { key, access, attr, index, class_name, options, 0 };
+    NTSTATUS status;
+
+    *key = NULL;
+    if (attr->Length != sizeof(*attr) || (!attr->ObjectName->Length && !attr->RootDirectory))
+        return real_NtCreateKey(key, access, attr, index, class_name, options, disposition);
+    status = create_key(&c);
+    if (c.disposition && disposition) *disposition = c.disposition;
+    return status;
 }
 
 /* ---- deleting ---- */
@@ -408,252 +193,455 @@ NTSTATUS hook_NtCreateKey(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUT
 static NTSTATUS delete_base_key(HANDLE key)
 {
     CLEANUP(regpath_free) struct regpath name = { 0 };
-    struct {
-        KEY_FULL_INFORMATION info;
-        WCHAR class_name[256];
-    } full;
     struct span logical;
     NTSTATUS status;
-    ULONG need;
 
-    if (!(granted_access(key) & DELETE_ACCESS)) return STATUS_ACCESS_DENIED;
-    status = real_NtQueryKey(key, KeyFullInformation, &full, sizeof(full), &need);
-    if (status && status != STATUS_BUFFER_OVERFLOW) return status;
-    if (full.info.SubKeys) return STATUS_ACCESS_DENIED;
+    if (!(key_access(key) & DELETE_ACCESS)) return STATUS_ACCESS_DENIED;
     if ((status = regkey_name(key, &name))) return status;
-    if (!regkey_logical(path_span(&name), &logical)) return STATUS_ACCESS_DENIED;
+    if (!regkey_logical(path_span(&name), &logical) || !logical.n) return STATUS_ACCESS_DENIED;
     TRACE("NtDeleteKey", "hide", logical);
-    if ((status = regtree_hide(logical))) return status == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_KEY_DELETED : status;
-    note(key, KEY_GONE, regtree_generation());
-    return STATUS_SUCCESS;
+    status = regtree_hide(logical, false);
+    if (status == STATUS_PREDEFINED_HANDLE) return STATUS_INVALID_HANDLE;
+    return status ? status : key_is_gone(key);
 }
 
 NTSTATUS hook_NtDeleteKey(HANDLE key)
 {
-    struct slot *slot = slot_of(key);
-    HANDLE use = key;
-    NTSTATUS status = for_reading(&use);
+    struct slot *slot;
+    int tries;
+
+    for (tries = 0; tries < 4; tries++) {
+        CLEANUP(regpath_free) struct regpath path = { 0 };
+        HANDLE use = key;
+        NTSTATUS status = key_for_reading(&use, &slot);
+
+        if (status) return status;
+        if (!slot || slot->state == KEY_FOREIGN) return real_NtDeleteKey(use);
+        if (slot->state == KEY_BASE) status = delete_base_key(key);
+        else if (!regtree_path(slot->node, slot->serial, &path)) return real_NtDeleteKey(use); /* deleted already */
+        else status = regtree_delete(path_span(&path), use, key_access(use));
+        if (status != STATUS_KEY_DELETED) return status;
+    }
+    return STATUS_KEY_DELETED;
+}
+
+/* ---- what is said of a key ---- */
+
+static bool peek(const struct slot *slot, struct key_node *node)
+{
+    return slot && slot->kind == SLOT_KEY && slot->state == KEY_PRIVATE && index_peek(INDEX, slot->node, slot->serial, node);
+}
+
+/* The name of a private key without the prefix, as an answer to KeyNameInformation; own: what the wineserver said. */
+static NTSTATUS give_name(const KEY_NAME_INFORMATION *own, KEY_NAME_INFORMATION *info, ULONG size, ULONG *needed)
+{
+    const size_t head = offsetof(KEY_NAME_INFORMATION, Name);
+    struct span full = { own->Name, own->NameLength / sizeof(WCHAR) };
+    size_t keep = 0, cut = strip_key(&names, full, &keep), i, room;
+
+    *needed = (ULONG)(head + (full.n - cut) * sizeof(WCHAR));
+    if (size < head) return STATUS_BUFFER_TOO_SMALL;
+    room = (size - head) / sizeof(WCHAR);
+    info->NameLength = (ULONG)((full.n - cut) * sizeof(WCHAR));
+    for (i = 0; i < full.n - cut && i < room; i++) info->Name[i] = full.s[i < keep ? i : i + cut];
+    return i == full.n - cut ? STATUS_SUCCESS : STATUS_BUFFER_OVERFLOW;
+}
+
+static NTSTATUS query_name(HANDLE key, void *info, ULONG size, ULONG *needed)
+{
+    KEY_NAME_INFORMATION *own = thread_buffer(0);
+
+    if (!own || real_NtQueryKey(key, KeyNameInformation, own, THREAD_BUFFER, needed) ||
+        !regkey_is_private((struct span){ own->Name, own->NameLength / sizeof(WCHAR) }))
+        return real_NtQueryKey(key, KeyNameInformation, info, size, needed);
+    return give_name(own, info, size, needed);
+}
+
+/* A key that was copied up keeps the last-write time it had, until it is written to. All answers begin with it. */
+static void show_time(const struct key_node *node, void *info, ULONG size)
+{
+    int64_t time;
+
+    if (!node->shown || size < sizeof(time)) return;
+    memcpy(&time, info, sizeof(time));
+    if (time == node->touched) memcpy(info, &node->shown, sizeof(time));
+}
+
+static void put_at(void *info, ULONG size, size_t at, ULONG value)
+{
+    if (size >= at + sizeof(value)) memcpy((uint8_t *)info + at, &value, sizeof(value));
+}
+
+/* the numbers of KeyFullInformation and KeyCachedInformation, with the base's subkeys */
+static NTSTATUS show_totals(const struct listed_key *list, ULONG info_class, void *info, ULONG size)
+{
+    struct list_totals totals;
+    NTSTATUS status = list_totals(list, &totals);
+    ULONG max_class;
 
     if (status) return status;
-    if (slot && slot->kind == SLOT_KEY && slot->state == KEY_UNRESOLVED) {
-        if ((status = resolve(key))) return status;
-        use = twin_or_self(slot, key);
+    if (info_class == KeyCachedInformation) {
+        put_at(info, size, offsetof(KEY_CACHED_INFORMATION, SubKeys), totals.subkeys);
+        put_at(info, size, offsetof(KEY_CACHED_INFORMATION, MaxNameLen), totals.max_name);
+        return STATUS_SUCCESS;
     }
-    if (slot && slot->kind == SLOT_KEY && slot->state == KEY_BASE) return delete_base_key(key);
-    status = real_NtDeleteKey(use);
-    if (!status) regtree_written();
+    put_at(info, size, offsetof(KEY_FULL_INFORMATION, SubKeys), totals.subkeys);
+    put_at(info, size, offsetof(KEY_FULL_INFORMATION, MaxNameLen), totals.max_name);
+    if (size < offsetof(KEY_FULL_INFORMATION, MaxClassLen) + sizeof(max_class)) return STATUS_SUCCESS;
+    memcpy(&max_class, (uint8_t *)info + offsetof(KEY_FULL_INFORMATION, MaxClassLen), sizeof(max_class));
+    if (totals.max_class > max_class) put_at(info, size, offsetof(KEY_FULL_INFORMATION, MaxClassLen), totals.max_class);
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS hook_NtQueryKey(HANDLE key, ULONG info_class, void *info, ULONG size, ULONG *needed)
+{
+    HANDLE use = key, lower;
+    struct key_node node;
+    struct slot *slot;
+    NTSTATUS status = key_for_reading(&use, &slot), merged;
+
+    if (status) return status;
+    if (info_class == KeyNameInformation) return query_name(use, info, size, needed);
+    if (!peek(slot, &node)) return real_NtQueryKey(use, info_class, info, size, needed);
+    /* the hive's own name is no name for \Registry */
+    if (slot->node == INDEX_ROOT && info_class <= KeyNodeInformation && (lower = key_lower(use, slot))) use = lower;
+    status = real_NtQueryKey(use, info_class, info, size, needed);
+    if (status && status != STATUS_BUFFER_OVERFLOW && status != STATUS_BUFFER_TOO_SMALL) return status;
+    show_time(&node, info, size);
+    if ((node.kind == KIND_MERGED || node.kind == KIND_OPAQUE) &&
+        (info_class == KeyFullInformation || info_class == KeyCachedInformation)) {
+        const struct listed_key list = { use, key_lower(use, slot), slot->node, slot->serial };
+
+        if ((merged = show_totals(&list, info_class, info, size))) return merged;
+    }
     return status;
 }
 
-/* ---- names read back ---- */
+/* ---- listing ---- */
 
-static NTSTATUS query_name(HANDLE key, KEY_NAME_INFORMATION *info, ULONG size, ULONG *needed)
+/* A complete KEY_NODE_INFORMATION as an answer. False: it does not fit, the real call has to say how. */
+static bool give_node(const KEY_NODE_INFORMATION *own, ULONG own_size, ULONG info_class, void *info, ULONG size, ULONG *needed)
 {
-    CLEANUP(regpath_free) struct regpath name = { 0 };
-    const size_t head = offsetof(KEY_NAME_INFORMATION, Name);
-    size_t cut, keep, bytes, room;
-    struct span full;
+    const size_t node_head = offsetof(KEY_NODE_INFORMATION, Name), head = offsetof(KEY_BASIC_INFORMATION, Name);
+    KEY_BASIC_INFORMATION basic = { own->LastWriteTime, own->TitleIndex, own->NameLength, { 0 } };
 
-    if (regkey_name(key, &name)) return real_NtQueryKey(key, KeyNameInformation, info, size, needed);
-    full = path_span(&name);
-    if (!(cut = strip_key(&names, full, &keep))) return real_NtQueryKey(key, KeyNameInformation, info, size, needed);
-    memmove(name.s + keep, name.s + keep + cut, (name.n - keep - cut) * sizeof(WCHAR));
-    bytes = (name.n - cut) * sizeof(WCHAR);
-    *needed = (ULONG)(head + bytes);
-    if (size < head) return STATUS_BUFFER_TOO_SMALL;
-    room = size - head;
-    info->NameLength = (ULONG)bytes;
-    memcpy(info->Name, name.s, bytes < room ? bytes : room);
-    return bytes <= room ? STATUS_SUCCESS : STATUS_BUFFER_OVERFLOW;
+    if (info_class == KeyNodeInformation) {
+        if (size < own_size) return false;
+        memcpy(info, own, own_size);
+        *needed = own_size;
+        return true;
+    }
+    if (info_class != KeyBasicInformation || size < head + own->NameLength) return false;
+    memcpy(info, &basic, head);
+    memcpy((uint8_t *)info + head, (const uint8_t *)own + node_head, own->NameLength);
+    *needed = (ULONG)(head + own->NameLength);
+    return true;
 }
 
-#define WATCHING(name, params, args)                                   \
+union node_info {
+    KEY_NODE_INFORMATION info;
+    uint8_t bytes[LIST_INFO_MAX];
+};
+
+/* A private child that is not where it was looked for, or that more is asked of than its name. */
+static NTSTATUS query_child(const struct listed_key *list, const struct key_node *child, ULONG info_class, void *info,
+                            ULONG size, ULONG *needed)
+{
+    WCHAR text[INDEX_NAME_MAX];
+    struct span name = { text, child->name_n };
+    void *own = thread_buffer(0);
+    ULONG used = 0, n = size < THREAD_BUFFER ? size : THREAD_BUFFER;
+    NTSTATUS status;
+    HANDLE key;
+
+    if (!own || child->name_n > INDEX_NAME_MAX || child->name > INDEX_TEXT - INDEX_NAME_MAX) return STATUS_NO_MEMORY;
+    memcpy(text, INDEX->text + child->name, name.n * sizeof(WCHAR));
+    if ((status = open_at(list->key, name, OBJ_OPENLINK, KEY_QUERY_VALUE, &key))) return status;
+    status = hook_NtQueryKey(key, info_class, own, n, &used);
+    hook_NtClose(key);
+    *needed = used;
+    if (!status || status == STATUS_BUFFER_OVERFLOW) memcpy(info, own, used < n ? used : n);
+    return status;
+}
+
+static NTSTATUS give_private(const struct listed_key *list, const struct list_item *item, ULONG info_class, void *info,
+                             ULONG size, ULONG *needed)
+{
+    union node_info own;
+    struct key_node child;
+    struct span name;
+    ULONG used = 0;
+    NTSTATUS status;
+
+    while (!index_peek(INDEX, item->node, INDEX->nodes[item->node].serial, &child)) regtree_wait();
+    if (info_class > KeyNodeInformation) return query_child(list, &child, info_class, info, size, needed);
+    status = real_NtEnumerateKey(list->key, item->position, KeyNodeInformation, &own, sizeof(own), &used);
+    name = (struct span){ own.info.Name, own.info.NameLength / sizeof(WCHAR) };
+    if (status || name.n != child.name_n || child.name > INDEX_TEXT - INDEX_NAME_MAX ||
+        key_compare(name, (struct span){ INDEX->text + child.name, name.n }))
+        return status == STATUS_ACCESS_DENIED || status == STATUS_KEY_DELETED || status == STATUS_INVALID_HANDLE
+                   ? status
+                   : query_child(list, &child, info_class, info, size, needed);
+    show_time(&child, &own, sizeof(own));
+    if (give_node(&own.info, used, info_class, info, size, needed)) return STATUS_SUCCESS;
+    status = real_NtEnumerateKey(list->key, item->position, info_class, info, size, needed);
+    show_time(&child, info, size);
+    return status;
+}
+
+/* The base's part of a list is read through a handle of ours: the right to do so must be the program's. */
+static bool may_list(HANDLE key, struct slot *slot)
+{
+    enum { CHECKED = 1 };
+
+    if (slot->flags & CHECKED) return true;
+    if (!(key_access(key) & KEY_ENUMERATE_SUB_KEYS)) return false;
+    slot->flags |= CHECKED;
+    return true;
+}
+
+static NTSTATUS enumerate_merged(const struct listed_key *list, ULONG index, ULONG info_class, void *info, ULONG size,
+                                 ULONG *needed)
+{
+    struct list_item item;
+    union node_info own;
+    NTSTATUS status = list_item(list, index, &item, &own);
+
+    if (status) return status;
+    if (!item.in_base) return give_private(list, &item, info_class, info, size, needed);
+    if (item.info_size && give_node(&own.info, item.info_size, info_class, info, size, needed)) return STATUS_SUCCESS;
+    return real_NtEnumerateKey(list->lower, item.position, info_class, info, size, needed);
+}
+
+NTSTATUS hook_NtEnumerateKey(HANDLE key, ULONG index, ULONG info_class, void *info, ULONG size, ULONG *needed)
+{
+    HANDLE use = key;
+    struct key_node node;
+    struct slot *slot;
+    NTSTATUS status = key_for_reading(&use, &slot);
+
+    if (status) return status;
+    if (index == (ULONG)-1 || info_class > KeyCachedInformation || !peek(slot, &node))
+        return real_NtEnumerateKey(use, index, info_class, info, size, needed);
+    if (node.kind == KIND_MERGED || node.kind == KIND_OPAQUE) {
+        const struct listed_key list = { use, key_lower(use, slot), slot->node, slot->serial };
+
+        return may_list(use, slot) ? enumerate_merged(&list, index, info_class, info, size, needed) : STATUS_ACCESS_DENIED;
+    }
+    if (info_class == KeyNameInformation) {
+        KEY_NAME_INFORMATION *own = thread_buffer(0);
+
+        if (!own) return STATUS_NO_MEMORY;
+        status = real_NtEnumerateKey(use, index, info_class, own, THREAD_BUFFER, needed);
+        return status ? status : give_name(own, info, size, needed);
+    }
+    return real_NtEnumerateKey(use, index, info_class, info, size, needed);
+}
+
+/* ---- values ---- */
+
+#define READING(name, params, args)                                    \
     NTSTATUS hook_##name params                                        \
     {                                                                  \
-        NTSTATUS status = own_key(&key, KEY_NOTIFY);                   \
+        struct slot *slot;                                             \
+        NTSTATUS status = key_for_reading(&key, &slot);                \
         return status ? status : real_##name args;                     \
     }
 
 #define WRITING(need, name, params, args)                              \
     NTSTATUS hook_##name params                                        \
     {                                                                  \
-        NTSTATUS status = for_writing(&key, need);                     \
+        NTSTATUS status = key_for_writing(&key, need);                 \
         return status ? status : real_##name args;                     \
     }
 
-/* ---- reading: the handle is all there is to change ---- */
-
-/* Lists of a key being copied up are not complete: ask again when it is done. */
-#define READ_LIST(call)                                                              \
-    do {                                                                             \
-        HANDLE use;                                                                  \
-        uint32_t generation;                                                         \
-        NTSTATUS status;                                                             \
-        for (;;) {                                                                   \
-            use = key;                                                               \
-            if ((status = for_reading(&use))) return status;                         \
-            generation = regtree_generation();                                       \
-            status = call;                                                           \
-            if (!(generation & 1) && generation == regtree_generation()) return status; \
-            regtree_wait();                                                          \
-        }                                                                            \
-    } while (0)
-
-NTSTATUS hook_NtQueryKey(HANDLE key, ULONG info_class, void *info, ULONG size, ULONG *needed)
-{
-    if (info_class == KeyNameInformation) {
-        NTSTATUS status = for_reading(&key);
-
-        return status ? status : query_name(key, info, size, needed);
-    }
-    READ_LIST(real_NtQueryKey(use, info_class, info, size, needed));
-}
-
-NTSTATUS hook_NtEnumerateKey(HANDLE key, ULONG index, ULONG info_class, void *info, ULONG size, ULONG *needed)
-{
-    READ_LIST(real_NtEnumerateKey(use, index, info_class, info, size, needed));
-}
-
-NTSTATUS hook_NtEnumerateValueKey(HANDLE key, ULONG index, ULONG info_class, void *info, ULONG size, ULONG *needed)
-{
-    READ_LIST(real_NtEnumerateValueKey(use, index, info_class, info, size, needed));
-}
-
-#define READING(name, params, args)                                    \
-    NTSTATUS hook_##name params                                        \
-    {                                                                  \
-        NTSTATUS status = for_reading(&key);                           \
-        return status ? status : real_##name args;                     \
-    }
-
-
-/* The target of a link that a program made leads into the silo's tree: show the target it gave. */
-static NTSTATUS query_link(HANDLE key, const UNICODE_STRING *name, ULONG info_class, void *info, ULONG size, ULONG *needed)
-{
-    static const WCHAR registry[] = { '\\', 'R', 'e', 'g', 'i', 's', 't', 'r', 'y' };
-    CLEANUP(regpath_free) struct regpath target = { 0 }, shown = { 0 };
-    struct span all, below;
-    ULONG head, data_size, *length;
-    uint8_t *own;
-    NTSTATUS status;
-
-    if (info_class == KeyValuePartialInformation) head = offsetof(KEY_VALUE_PARTIAL_INFORMATION, Data);
-    else if (info_class == KeyValueFullInformation) head = offsetof(KEY_VALUE_FULL_INFORMATION, Name) + name->Length;
-    else return real_NtQueryValueKey(key, name, info_class, info, size, needed);
-    if (!regkey_read_link(key, &target) || !regkey_is_private(path_span(&target)) || !(own = thread_buffer(0)) ||
-        real_NtQueryValueKey(key, name, info_class, own, THREAD_BUFFER, needed))
-        return real_NtQueryValueKey(key, name, info_class, info, size, needed);
-    all = path_span(&target);
-    below = (struct span){ all.s + names.hive_root_n, all.n - names.hive_root_n };
-    if (!regpath_join(&shown, (struct span){ registry, sizeof(registry) / sizeof(WCHAR) }, below)) return STATUS_NO_MEMORY;
-    data_size = (ULONG)(shown.n * sizeof(WCHAR));
-    length = info_class == KeyValuePartialInformation ? &((KEY_VALUE_PARTIAL_INFORMATION *)own)->DataLength
-                                                      : &((KEY_VALUE_FULL_INFORMATION *)own)->DataLength;
-    *length = data_size;
-    memcpy(own + head, shown.s, data_size);
-    *needed = head + data_size;
-    status = size < head ? STATUS_BUFFER_TOO_SMALL : size < *needed ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;
-    memcpy(info, own, size < *needed ? size : *needed);
-    return status;
-}
-
-NTSTATUS hook_NtQueryValueKey(HANDLE key, const UNICODE_STRING *name, ULONG info_class, void *info, ULONG size,
-                              ULONG *needed)
-{
-    NTSTATUS status = for_reading(&key);
-
-    if (status) return status;
-    if (__builtin_expect(name->Length == 34, 0) &&
-        span_equal_ascii((struct span){ name->Buffer, 17 }, "SymbolicLinkValue"))
-        return query_link(key, name, info_class, info, size, needed);
-    return real_NtQueryValueKey(key, name, info_class, info, size, needed);
-}
-
+READING(NtQueryValueKey,
+        (HANDLE key, const UNICODE_STRING *name, ULONG info_class, void *info, ULONG size, ULONG *needed),
+        (key, name, info_class, info, size, needed))
+READING(NtEnumerateValueKey, (HANDLE key, ULONG index, ULONG info_class, void *info, ULONG size, ULONG *needed),
+        (key, index, info_class, info, size, needed))
 READING(NtQueryMultipleValueKey, (HANDLE key, void *entries, ULONG count, void *buffer, ULONG size, ULONG *needed),
         (key, entries, count, buffer, size, needed))
 READING(NtFlushKey, (HANDLE key), (key))
-/* What is watched must be the silo's own key, or changes after a copy-up would not be noticed. */
-WATCHING(NtNotifyChangeKey,
-        (HANDLE key, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context, IO_STATUS_BLOCK *io, ULONG filter,
-         BOOLEAN subtree, void *buffer, ULONG size, BOOLEAN async),
-        (key, event, apc, apc_context, io, filter, subtree, buffer, size, async))
-WATCHING(NtNotifyChangeMultipleKeys,
-        (HANDLE key, ULONG count, OBJECT_ATTRIBUTES *attr, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context,
-         IO_STATUS_BLOCK *io, ULONG filter, BOOLEAN subtree, void *buffer, ULONG size, BOOLEAN async),
-        (key, count, attr, event, apc, apc_context, io, filter, subtree, buffer, size, async))
-
-NTSTATUS hook_NtSaveKey(HANDLE key, HANDLE file)
-{
-    NTSTATUS status = for_reading(&key);
-
-    return status ? status : regtree_save(key, file);
-}
-
-/* ---- writing ---- */
-
-WRITING(KEY_SET_VALUE, NtDeleteValueKey, (HANDLE key, const UNICODE_STRING *name), (key, name))
-
-/* Links below a renamed key would still lead to the base, under its old name. */
-NTSTATUS hook_NtRenameKey(HANDLE key, UNICODE_STRING *name)
-{
-    CLEANUP(regpath_free) struct regpath full = { 0 };
-    struct span logical;
-    NTSTATUS status;
-
-    if ((status = for_writing(&key, KEY_SET_VALUE | KEY_CREATE_SUB_KEY))) return status;
-    if (!regkey_name(key, &full) && regkey_is_private(path_span(&full)) && regkey_logical(path_span(&full), &logical) &&
-        (status = regtree_copy_up_all(logical)))
-        return status;
-    return real_NtRenameKey(key, name);
-}
 WRITING(KEY_SET_VALUE, NtSetInformationKey, (HANDLE key, ULONG info_class, void *info, ULONG size),
         (key, info_class, info, size))
 WRITING(KEY_SET_VALUE, NtRestoreKey, (HANDLE key, HANDLE file, ULONG flags), (key, file, flags))
 WRITING(KEY_SET_VALUE, NtReplaceKey, (OBJECT_ATTRIBUTES *attr, HANDLE key, OBJECT_ATTRIBUTES *replace),
         (attr, key, replace))
 
-/* the target of a registry link is looked up by the wineserver: it must lead into the silo's tree */
-static NTSTATUS set_link(HANDLE key, const UNICODE_STRING *name, ULONG index, const void *data, ULONG size)
+/* The value of a private link has changed: the index must know where it leads. */
+static void note_link(HANDLE key)
 {
-    CLEANUP(regpath_free) struct regpath target = { 0 };
-    struct span asked = { data, size / sizeof(WCHAR) };
-    struct name_edit edit;
+    CLEANUP(regpath_free) struct regpath path = { 0 };
+    struct slot *slot = slot_of(key);
+    struct key_node node;
 
-    if (classify_key(asked, &edit) != NAME_MOVED) return real_NtSetValueKey(key, name, index, REG_LINK, data, size);
-    if (!regpath_join(&target, (struct span){ names.hive_root, names.hive_root_n },
-                      (struct span){ asked.s + edit.tail, asked.n - edit.tail }))
-        return STATUS_NO_MEMORY;
-    return real_NtSetValueKey(key, name, index, REG_LINK, target.s, (ULONG)(target.n * sizeof(WCHAR)));
+    if (peek(slot, &node) && node.kind == KIND_LINK && regtree_path(slot->node, slot->serial, &path))
+        regtree_note_target(path_span(&path));
 }
 
 NTSTATUS hook_NtSetValueKey(HANDLE key, const UNICODE_STRING *name, ULONG index, ULONG type, const void *data, ULONG size)
 {
-    NTSTATUS status = for_writing(&key, KEY_SET_VALUE);
+    HANDLE use = key;
+    NTSTATUS status = key_for_writing(&use, KEY_SET_VALUE);
 
     if (status) return status;
-    if (type == REG_LINK && data) return set_link(key, name, index, data, size);
-    return real_NtSetValueKey(key, name, index, type, data, size);
+    status = real_NtSetValueKey(use, name, index, type, data, size);
+    if (!status && __builtin_expect(type == REG_LINK, 0)) note_link(key);
+    return status;
+}
+
+NTSTATUS hook_NtDeleteValueKey(HANDLE key, const UNICODE_STRING *name)
+{
+    HANDLE use = key;
+    NTSTATUS status = key_for_writing(&use, KEY_SET_VALUE);
+
+    if (status) return status;
+    status = real_NtDeleteValueKey(use, name);
+    if (!status && __builtin_expect(name->Length == 34, 0)) note_link(key); /* as long as SymbolicLinkValue */
+    return status;
+}
+
+/* ---- watching ---- */
+
+struct watch {
+    HANDLE event;
+    PIO_APC_ROUTINE apc;
+    void *apc_context;
+    IO_STATUS_BLOCK *io;
+    ULONG filter;
+    BOOLEAN subtree;
+    void *buffer;
+    ULONG size;
+};
+
+static NTSTATUS watch_one(HANDLE key, const struct watch *w, HANDLE event, BOOLEAN async)
+{
+    return real_NtNotifyChangeKey(key, event, w->apc, w->apc_context, w->io, w->filter, w->subtree, w->buffer, w->size,
+                                  async);
+}
+
+/* A key is watched in both trees, or changes after its copy-up would not be noticed, or those of the base below it. */
+static NTSTATUS watch(HANDLE key, const struct watch *w, BOOLEAN async)
+{
+    struct key_node node;
+    HANDLE use = key, event, lower;
+    NTSTATUS status = key_own(&use, KEY_NOTIFY);
+
+    if (status) return status;
+    if (!peek(slot_of(key), &node) || node.kind != KIND_MERGED || !(lower = key_lower(use, slot_of(key))))
+        return watch_one(use, w, w->event, async);
+    if (async) {
+        status = watch_one(use, w, w->event, async);
+        if (status == STATUS_PENDING) watch_one(lower, w, w->event, async);
+        return status;
+    }
+    if ((status = real_NtCreateEvent(&event, EVENT_ALL_ACCESS, NULL, SynchronizationEvent, false))) return status;
+    status = watch_one(use, w, event, true);
+    if (status == STATUS_PENDING) {
+        watch_one(lower, w, event, true);
+        status = real_NtWaitForSingleObject(event, false, NULL);
+    }
+    real_NtClose(event);
+    return status;
+}
+
+NTSTATUS hook_NtNotifyChangeKey(HANDLE key, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context, IO_STATUS_BLOCK *io,
+                                ULONG filter, BOOLEAN subtree, void *buffer, ULONG size, BOOLEAN async)
+{
+    const struct watch w = { event, apc, apc_context, io, filter, subtree, buffer, size };
+
+    return watch(key, &w, async);
+}
+
+NTSTATUS hook_NtNotifyChangeMultipleKeys(HANDLE key, ULONG count, OBJECT_ATTRIBUTES *attr, HANDLE event,
+                                         PIO_APC_ROUTINE apc, void *apc_context, IO_STATUS_BLOCK *io, ULONG filter,
+                                         BOOLEAN subtree, void *buffer, ULONG size, BOOLEAN async)
+{
+    const struct watch w = { event, apc, apc_context, io, filter, subtree, buffer, size };
+
+    (void)count, (void)attr; /* Wine does not look at more than one key */
+    return watch(key, &w, async);
+}
+
+/* ---- renaming and saving ---- */
+
+NTSTATUS hook_NtRenameKey(HANDLE key, UNICODE_STRING *name)
+{
+    const ACCESS_MASK rights = KEY_SET_VALUE | KEY_CREATE_SUB_KEY;
+    CLEANUP(regpath_free) struct regpath path = { 0 };
+    WCHAR text[INDEX_NAME_MAX];
+    struct key_node node;
+    HANDLE use = key;
+    size_t n, i;
+    NTSTATUS status;
+
+    if (!name || !name->Buffer || !name->Length || name->Length > sizeof(text)) {
+        status = key_for_writing(&use, 0); /* for its errors only */
+        return status ? status : real_NtRenameKey(use, name);
+    }
+    n = name->Length / sizeof(WCHAR);
+    memcpy(text, name->Buffer, n * sizeof(WCHAR));
+    for (i = 0; i < n && text[i] != '\\'; i++) continue;
+    if ((status = key_for_writing(&use, rights))) return status;
+    if (i < n || (name->Length & 1) || (key_access(use) & rights) != rights || !peek(slot_of(key), &node) ||
+        !regtree_path(slot_of(key)->node, slot_of(key)->serial, &path) || !parent_path(path_span(&path)).n)
+        return real_NtRenameKey(use, name);
+    return regtree_rename(path_span(&path), use, (struct span){ text, n });
+}
+
+NTSTATUS hook_NtSaveKey(HANDLE key, HANDLE file)
+{
+    CLEANUP(regpath_free) struct regpath path = { 0 };
+    struct slot *slot;
+    NTSTATUS status = key_for_reading(&key, &slot);
+
+    if (status) return status;
+    if (!slot || !slot->node || !regtree_path(slot->node, slot->serial, &path)) return real_NtSaveKey(key, file);
+    return regtree_save(path_span(&path), key, file);
 }
 
 /* ---- hives that programs load ---- */
 
-static NTSTATUS prepare_hive(struct key_attr *own, const OBJECT_ATTRIBUTES **attr, const char *call)
+/* These calls compare the first component as it is, unless told otherwise: what fails on the host must fail. */
+static bool is_spelled_right(const OBJECT_ATTRIBUTES *attr, ULONG attributes)
 {
+    const UNICODE_STRING *us = attr->ObjectName;
+    struct span root = base_span();
+
+    return attr->RootDirectory || (attributes & OBJ_CASE_INSENSITIVE) || us->Length < root.n * sizeof(WCHAR) ||
+           !memcmp(us->Buffer, root.s, root.n * sizeof(WCHAR));
+}
+
+/* Where the hive goes: into the silo's tree. *ours false: the call is not about the registry's tree. */
+static NTSTATUS prepare_load(struct place *place, const OBJECT_ATTRIBUTES **attr, HANDLE *parent)
+{
+    ACCESS_MASK access = KEY_ALL_ACCESS;
     NTSTATUS status;
 
-    if (!*attr || (*attr)->Length != sizeof(**attr) || !(*attr)->ObjectName) return STATUS_SUCCESS;
-    if ((status = prepare_create(*attr, false, true))) return status;
-    return move_attr(own, attr, call);
+    *parent = NULL;
+    place->ours = false;
+    if (!*attr || (*attr)->Length != sizeof(**attr) || !(*attr)->ObjectName || !is_spelled_right(*attr, 0)) return STATUS_SUCCESS;
+    if ((status = place_find(place, attr, &access, PLACE_WHOLE, "NtLoadKey")) || !place->ours) return status;
+    if (place->walk.place == PLACE_BASE) status = regtree_copy_up(place->logical);
+    if (place->walk.place == PLACE_ABSENT || status == STATUS_OBJECT_NAME_NOT_FOUND)
+        status = regtree_prepare_create(place->logical);
+    if (!status) status = place_in_hive(place, attr, parent);
+    return status;
 }
 
 #define LOADING(name, params, args)                                            \
     NTSTATUS hook_##name params                                                \
     {                                                                          \
-        struct key_attr own;                                                   \
-        NTSTATUS status = prepare_hive(&own, &attr, #name);                    \
+        struct place place;                                                    \
+        HANDLE parent;                                                         \
+        NTSTATUS status = prepare_load(&place, &attr, &parent);                \
         if (status) return status;                                             \
-        regtree_written();                                                     \
-        return real_##name args;                                               \
+        status = real_##name args;                                             \
+        if (parent) real_NtClose(parent);                                      \
+        if (status && place.ours) regtree_not_created(place.logical);          \
+        if (!status && place.ours) regtree_scan(place.logical);                \
+        return status;                                                         \
     }
 
 LOADING(NtLoadKey, (const OBJECT_ATTRIBUTES *attr, OBJECT_ATTRIBUTES *file), (attr, file))
@@ -666,10 +654,20 @@ LOADING(NtLoadKeyEx,
 NTSTATUS hook_NtUnloadKey(OBJECT_ATTRIBUTES *asked)
 {
     const OBJECT_ATTRIBUTES *attr = asked;
-    struct key_attr own;
-    NTSTATUS status = move_attr(&own, &attr, "NtUnloadKey");
+    ACCESS_MASK access = KEY_ALL_ACCESS;
+    struct place place;
+    HANDLE parent;
+    NTSTATUS status;
 
-    if (status) return status;
-    regtree_written();
-    return real_NtUnloadKey((OBJECT_ATTRIBUTES *)attr);
+    if (!asked || asked->Length != sizeof(*asked) || !asked->ObjectName || !is_spelled_right(asked, asked->Attributes))
+        return real_NtUnloadKey(asked);
+    if ((status = place_find(&place, &attr, &access, PLACE_WHOLE, "NtUnloadKey"))) return status;
+    if (!place.ours) return real_NtUnloadKey((OBJECT_ATTRIBUTES *)attr);
+    if ((status = place_in_hive(&place, &attr, &parent))) return status;
+    status = real_NtUnloadKey((OBJECT_ATTRIBUTES *)attr);
+    if (parent) real_NtClose(parent);
+    /* the wineserver takes any key for a hive */
+    if (place.walk.place == PLACE_BASE && status == STATUS_OBJECT_NAME_NOT_FOUND) return regtree_hide(place.logical, true);
+    if (!status) regtree_forget(place.logical);
+    return status;
 }

@@ -101,7 +101,7 @@ __attribute__((constructor)) static void start(void)
     network = map_file(config.network_path, NETWORK_SIZE, NETWORK_MAGIC, "a silo's network");
     find_loaders();
     if (config.trace_path[0]) trace_fd = open(config.trace_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    regtree_init();
+    if (!regtree_init()) fail("cannot lock %s: %s", config.shared_path, strerror(errno));
     environment_hide(&hidden, environ);
     active = true;
 }

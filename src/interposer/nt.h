@@ -47,6 +47,7 @@ typedef struct {
 #define NT_ERROR(status) ((uint32_t)(status) >> 30 == 3)
 #define STATUS(code) ((NTSTATUS)(code))
 #define STATUS_SUCCESS STATUS(0)
+#define STATUS_PENDING STATUS(0x00000103)
 #define STATUS_MORE_ENTRIES STATUS(0x105)
 #define STATUS_PREDEFINED_HANDLE STATUS(0x40000016)
 #define STATUS_BUFFER_OVERFLOW STATUS(0x80000005)
@@ -63,11 +64,15 @@ typedef struct {
 #define STATUS_OBJECT_TYPE_MISMATCH STATUS(0xc0000024)
 #define STATUS_OBJECT_NAME_INVALID STATUS(0xc0000033)
 #define STATUS_OBJECT_NAME_NOT_FOUND STATUS(0xc0000034)
+#define STATUS_OBJECT_NAME_COLLISION STATUS(0xc0000035)
 #define STATUS_OBJECT_PATH_NOT_FOUND STATUS(0xc000003a)
 #define STATUS_NOT_SAME_DEVICE STATUS(0xc00000d4)
 #define STATUS_PRIVILEGE_NOT_HELD STATUS(0xc0000061)
 #define STATUS_NO_MEMORY STATUS(0xc0000017)
+#define STATUS_INSUFFICIENT_RESOURCES STATUS(0xc000009a)
+#define STATUS_CANNOT_DELETE STATUS(0xc0000121)
 #define STATUS_KEY_DELETED STATUS(0xc000017c)
+#define STATUS_RETRY STATUS(0xc000022d)
 #define STATUS_CHILD_MUST_BE_VOLATILE STATUS(0xc0000181)
 
 #define OBJ_CASE_INSENSITIVE 0x00000040u
@@ -81,7 +86,9 @@ typedef struct {
 #define KEY_QUERY_VALUE 0x0001u
 #define KEY_SET_VALUE 0x0002u
 #define KEY_CREATE_SUB_KEY 0x0004u
+#define KEY_ENUMERATE_SUB_KEYS 0x0008u
 #define KEY_NOTIFY 0x0010u
+#define KEY_WOW64_64KEY 0x0100u /* also for a 32-bit program: no other key is meant */
 #define KEY_READ_ACCESS 0x00020019u
 #define KEY_ALL_ACCESS 0x000f003fu
 
@@ -89,12 +96,22 @@ typedef struct {
 #define REG_OPTION_CREATE_LINK 0x00000002u
 #define REG_DWORD 4u
 #define REG_LINK 6u
+#define REG_CREATED_NEW_KEY 1u
 #define REG_OPENED_EXISTING_KEY 2u
+
+#define EVENT_ALL_ACCESS 0x001f0003u
+enum { NotificationEvent, SynchronizationEvent };
 
 /* KEY_INFORMATION_CLASS */
 enum { KeyBasicInformation, KeyNodeInformation, KeyFullInformation, KeyNameInformation, KeyCachedInformation };
 /* KEY_VALUE_INFORMATION_CLASS */
 enum { KeyValueBasicInformation, KeyValueFullInformation, KeyValuePartialInformation };
+
+typedef struct {
+    LARGE_INTEGER LastWriteTime;
+    ULONG TitleIndex, NameLength;
+    WCHAR Name[1];
+} KEY_BASIC_INFORMATION;
 
 typedef struct {
     LARGE_INTEGER LastWriteTime;
@@ -108,6 +125,11 @@ typedef struct {
     ULONG Values, MaxValueNameLen, MaxValueDataLen;
     WCHAR Class[1];
 } KEY_FULL_INFORMATION;
+
+typedef struct {
+    LARGE_INTEGER LastWriteTime;
+    ULONG TitleIndex, SubKeys, MaxNameLen, Values, MaxValueNameLen, MaxValueDataLen, NameLength;
+} KEY_CACHED_INFORMATION;
 
 typedef struct {
     ULONG NameLength;
@@ -203,6 +225,7 @@ typedef struct {
 enum {
     ProcessBasicInformation = 0,
     ProcessTimes = 4,
+    ProcessWow64Information = 26,
     ThreadBasicInformation = 0,
     SystemProcessInformation = 5,
     SystemHandleInformation = 16,

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_MAX_CHARS = 32000,  };
+enum { PATH_MAX_CHARS = 32000 };
 
 static const WCHAR symbolic_link_value[] = { 'S', 'y', 'm', 'b', 'o', 'l', 'i', 'c', 'L', 'i',
                                              'n', 'k', 'V', 'a', 'l', 'u', 'e' };
@@ -59,6 +59,13 @@ struct span path_span(const struct regpath *path)
 struct span hive_span(void)
 {
     return (struct span){ names.hive_root, names.hive_root_n };
+}
+
+struct span base_span(void)
+{
+    static const WCHAR registry[] = { '\\', 'R', 'E', 'G', 'I', 'S', 'T', 'R', 'Y' };
+
+    return (struct span){ registry, sizeof(registry) / sizeof(WCHAR) };
 }
 
 /* The keys that performance data is read through have no KeyNameInformation, but a name. */
@@ -117,7 +124,7 @@ bool regkey_logical(struct span full_name, struct span *logical)
     logical->s = full_name.s + cut;
     logical->n = full_name.n - cut;
     while (logical->n && logical->s[logical->n - 1] == '\\') logical->n--;
-    return logical->n > 1;
+    return true;
 }
 
 /* ---- small wrappers ---- */
@@ -140,21 +147,25 @@ NTSTATUS open_at(HANDLE root, struct span name, ULONG flags, ACCESS_MASK access,
     NTSTATUS status;
 
     set_attr(&attr, &us, root, name, flags);
-    status = real_NtOpenKeyEx(key, access, &attr, 0);
+    status = real_NtOpenKeyEx(key, access | KEY_WOW64_64KEY, &attr, 0);
     if (status == STATUS_PREDEFINED_HANDLE) real_NtClose(*key); /* a key of performance data: never copied */
     if (status) *key = NULL;
     return status;
 }
 
-NTSTATUS create_at(HANDLE root, struct span name, ULONG options, struct span class_name, HANDLE *key)
+NTSTATUS create_at(HANDLE root, struct span name, ULONG options, struct span class_name, HANDLE *key, ULONG *disposition)
 {
     UNICODE_STRING us, class_us = { (uint16_t)(class_name.n * sizeof(WCHAR)), (uint16_t)(class_name.n * sizeof(WCHAR)),
                                     (WCHAR *)class_name.s };
     OBJECT_ATTRIBUTES attr;
     NTSTATUS status;
 
-    set_attr(&attr, &us, root, name, 0);
-    status = real_NtCreateKey(key, KEY_ALL_ACCESS, &attr, 0, class_name.n ? &class_us : NULL, options, NULL);
+    for (;;) {
+        set_attr(&attr, &us, root, name, 0);
+        status = real_NtCreateKey(key, KEY_ALL_ACCESS | KEY_WOW64_64KEY, &attr, 0, class_name.n ? &class_us : NULL, options, disposition);
+        if (status != STATUS_CHILD_MUST_BE_VOLATILE || (options & REG_OPTION_VOLATILE)) break;
+        options |= REG_OPTION_VOLATILE;
+    }
     if (status) *key = NULL;
     return status;
 }
@@ -182,21 +193,32 @@ bool regkey_read_link(HANDLE key, struct regpath *target)
     return regpath_join(target, (struct span){ (const WCHAR *)info->Data, info->DataLength / sizeof(WCHAR) }, none);
 }
 
-NTSTATUS regkey_open(struct span logical, ACCESS_MASK access, HANDLE *key)
+static NTSTATUS open_below(struct span top, struct span logical, ACCESS_MASK access, HANDLE *key)
 {
     CLEANUP(regpath_free) struct regpath full = { 0 };
 
-    if (!regpath_join(&full, hive_span(), logical)) return STATUS_NO_MEMORY;
-    return open_at(NULL, path_span(&full), 0, access, key);
+    if (!regpath_join(&full, top, logical)) return STATUS_NO_MEMORY;
+    return open_at(NULL, path_span(&full), OBJ_OPENLINK, access, key);
 }
 
-NTSTATUS make_link(HANDLE parent, struct span name, struct span class_name, ULONG options, struct span target)
+NTSTATUS private_open(struct span logical, ACCESS_MASK access, HANDLE *key)
+{
+    return open_below(hive_span(), logical, access, key);
+}
+
+NTSTATUS base_open(struct span logical, ACCESS_MASK access, HANDLE *key)
+{
+    return open_below(base_span(), logical, access, key);
+}
+
+NTSTATUS make_link(HANDLE parent, struct span name, struct span target)
 {
     UNICODE_STRING value = { sizeof(symbolic_link_value), sizeof(symbolic_link_value), (WCHAR *)symbolic_link_value };
     CLEANUP(close_handle) HANDLE link = NULL;
+    struct span none = { NULL, 0 };
     NTSTATUS status;
 
-    if ((status = create_at(parent, name, options | REG_OPTION_CREATE_LINK, class_name, &link))) return status;
+    if ((status = create_at(parent, name, REG_OPTION_CREATE_LINK, none, &link, NULL)) || !target.n) return status;
     return real_NtSetValueKey(link, &value, 0, REG_LINK, target.s, (ULONG)(target.n * sizeof(WCHAR)));
 }
 
@@ -242,10 +264,20 @@ NTSTATUS copy_values(HANDLE from, HANDLE to)
     }
 }
 
+static void read_node(struct child_name *child)
+{
+    KEY_NODE_INFORMATION *info = child->g.data;
+
+    child->name = (struct span){ info->Name, info->NameLength / sizeof(WCHAR) };
+    child->class_name = (struct span){ NULL, 0 };
+    child->modified = info->LastWriteTime;
+    if (info->ClassLength && info->ClassOffset != (ULONG)-1)
+        child->class_name = (struct span){ (WCHAR *)((uint8_t *)info + info->ClassOffset), info->ClassLength / sizeof(WCHAR) };
+}
+
 /* The subkey at index, into *child (whose memory the caller frees). */
 NTSTATUS nth_child(HANDLE key, ULONG index, struct child_name *child)
 {
-    KEY_NODE_INFORMATION *info;
     NTSTATUS status;
     ULONG need;
 
@@ -255,13 +287,49 @@ NTSTATUS nth_child(HANDLE key, ULONG index, struct child_name *child)
         if (!grow(&child->g, need)) return STATUS_NO_MEMORY;
         status = real_NtEnumerateKey(key, index, KeyNodeInformation, child->g.data, child->g.size, &need);
     }
-    if (status) return status;
-    info = child->g.data;
-    child->name = (struct span){ info->Name, info->NameLength / sizeof(WCHAR) };
-    child->class_name = (struct span){ NULL, 0 };
-    if (info->ClassLength && info->ClassOffset != (ULONG)-1)
-        child->class_name = (struct span){ (WCHAR *)((uint8_t *)info + info->ClassOffset), info->ClassLength / sizeof(WCHAR) };
-    return STATUS_SUCCESS;
+    if (!status) read_node(child);
+    return status;
+}
+
+NTSTATUS describe_key(HANDLE key, struct child_name *own)
+{
+    NTSTATUS status;
+    ULONG need;
+
+    if (!own->g.data && !grow(&own->g, 4096)) return STATUS_NO_MEMORY;
+    status = real_NtQueryKey(key, KeyNodeInformation, own->g.data, own->g.size, &need);
+    if (status == STATUS_BUFFER_OVERFLOW) {
+        if (!grow(&own->g, need)) return STATUS_NO_MEMORY;
+        status = real_NtQueryKey(key, KeyNodeInformation, own->g.data, own->g.size, &need);
+    }
+    if (!status) read_node(own);
+    return status;
+}
+
+int64_t last_write(HANDLE key)
+{
+    struct {
+        KEY_NODE_INFORMATION info;
+        WCHAR more[300];
+    } buffer;
+    ULONG need;
+    NTSTATUS status = real_NtQueryKey(key, KeyNodeInformation, &buffer.info, sizeof(buffer), &need);
+
+    return status && status != STATUS_BUFFER_OVERFLOW ? 0 : buffer.info.LastWriteTime;
+}
+
+/* Most keys have the default of their type. */
+void copy_security(HANDLE from, HANDLE to)
+{
+    const ULONG owner_group_access = 7;
+    uint8_t own[1024], there[sizeof(own)];
+    ULONG size, there_size;
+
+    if (real_NtQuerySecurityObject(from, owner_group_access, own, sizeof(own), &size)) return;
+    if (!real_NtQuerySecurityObject(to, owner_group_access, there, sizeof(there), &there_size) && size == there_size &&
+        !memcmp(own, there, size))
+        return;
+    real_NtSetSecurityObject(to, owner_group_access, own);
 }
 
 void free_child(struct child_name *child)
@@ -281,21 +349,6 @@ bool delete_tree(HANDLE key, int depth)
         if (!delete_tree(entry, depth + 1)) return false;
     }
     return !real_NtDeleteKey(key);
-}
-
-void read_class(HANDLE key, struct growing *g, struct span *class_name)
-{
-    KEY_FULL_INFORMATION *info;
-    ULONG need = 0;
-
-    *class_name = (struct span){ NULL, 0 };
-    if (!grow(g, 4096)) return;
-    if (real_NtQueryKey(key, KeyFullInformation, g->data, g->size, &need) == STATUS_BUFFER_OVERFLOW) {
-        if (!grow(g, need) || real_NtQueryKey(key, KeyFullInformation, g->data, g->size, &need)) return;
-    }
-    info = g->data;
-    if (info->ClassLength && info->ClassOffset != (ULONG)-1)
-        *class_name = (struct span){ (WCHAR *)((uint8_t *)info + info->ClassOffset), info->ClassLength / sizeof(WCHAR) };
 }
 
 struct span last_component(struct span path)

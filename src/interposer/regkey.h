@@ -21,6 +21,7 @@ void regpath_free(struct regpath *path);
 bool regpath_join(struct regpath *path, struct span a, struct span b);
 struct span path_span(const struct regpath *path);
 struct span hive_span(void); /* \REGISTRY\User\winesilo-N */
+struct span base_span(void); /* \REGISTRY */
 struct span last_component(struct span path);
 struct span parent_path(struct span path);
 
@@ -33,19 +34,23 @@ HANDLE steal(HANDLE *handle);
 NTSTATUS regkey_name(HANDLE key, struct regpath *path);
 /* is this full name in the silo's own hive? */
 bool regkey_is_private(struct span full_name);
-/* full name -> logical path ("\Machine\..."); false: not below Machine or User */
+/* full name -> logical path ("\Machine\...", empty for \Registry); false: not in the registry */
 bool regkey_logical(struct span full_name, struct span *logical);
-/* logical path -> handle of what the silo sees there */
-NTSTATUS regkey_open(struct span logical, ACCESS_MASK access, HANDLE *key);
+/* logical path -> handle of the private key, or of the base's (links there are not followed) */
+NTSTATUS private_open(struct span logical, ACCESS_MASK access, HANDLE *key);
+NTSTATUS base_open(struct span logical, ACCESS_MASK access, HANDLE *key);
 /* The target of a registry link, if key (opened with OBJ_OPENLINK) is one. */
 bool regkey_read_link(HANDLE key, struct regpath *target);
 
 NTSTATUS open_at(HANDLE root, struct span name, ULONG flags, ACCESS_MASK access, HANDLE *key);
-NTSTATUS create_at(HANDLE root, struct span name, ULONG options, struct span class_name, HANDLE *key);
-NTSTATUS make_link(HANDLE parent, struct span name, struct span class_name, ULONG options, struct span target);
+/* *disposition may be NULL; a child of a volatile key is made volatile too */
+NTSTATUS create_at(HANDLE root, struct span name, ULONG options, struct span class_name, HANDLE *key, ULONG *disposition);
+NTSTATUS make_link(HANDLE parent, struct span name, struct span target); /* no target: it leads nowhere */
 NTSTATUS copy_values(HANDLE from, HANDLE to);
+void copy_security(HANDLE from, HANDLE to);
+int64_t last_write(HANDLE key);
 
-enum { TREE_DEPTH = 512 }; /* levels of a registry tree, as on Windows */
+enum { TREE_DEPTH = INDEX_DEPTH };
 
 /* a malloc()ed buffer for answers of any size */
 struct growing {
@@ -54,13 +59,15 @@ struct growing {
 };
 
 bool grow(struct growing *g, ULONG need);
-/* the class of a key; it lies in *g */
-void read_class(HANDLE key, struct growing *g, struct span *class_name);
 
 struct child_name {
     struct growing g;
     struct span name, class_name;
+    int64_t modified;
 };
+
+/* the same of a key itself, in *own */
+NTSTATUS describe_key(HANDLE key, struct child_name *own);
 
 /* The subkey at index, into *child; STATUS_NO_MORE_ENTRIES at the end. */
 NTSTATUS nth_child(HANDLE key, ULONG index, struct child_name *child);

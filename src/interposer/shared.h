@@ -9,15 +9,14 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "nt.h"
+#include "keyindex.h"
 
 #define SHARED_MAGIC "WSILO\0\0\1"
 
 enum {
-    SHARED_SIZE = 32 << 20,
+    SHARED_SIZE = 64 << 20,
     SHARED_PROCESSES = 65536,
     SHARED_CHANGES = 512,
-    SHARED_JOURNAL_MAX = 32768,
     SHARED_LONG_NAMES = 16,
     SHARED_USER_HANDLES = 32744, /* windows and hooks of a wineserver: indices of 0x20, 0x22 ... 0xffee */
     SHARED_ATOMS = 16384,        /* from 0xc000 */
@@ -40,14 +39,12 @@ struct shared {
     char magic[8];
     uint64_t reserved;
     _Atomic uint64_t registry_writes; /* 16: the daemon saves the hive when this moves */
-    _Atomic uint32_t generation;      /* 24: registry layout; odd while a copy-up is under way */
-    _Atomic uint32_t lock_state;      /* 28: 0 not initialised, 1 being initialised, 2 ready */
-    pthread_mutex_t copy_up_lock;     /* robust, shared between processes */
-    /* what a copy-up under way would leave half done: the key, for whoever finds its owner dead */
-    uint32_t journal_n;
+    _Atomic uint32_t generation;      /* 24: moves when a base key becomes private or hidden in the silo */
+    _Atomic uint32_t lock_state;      /* 28: how far the lock is made, see regtree.c */
+    pthread_mutex_t tree_lock;        /* robust, shared between processes */
     _Atomic uint32_t definitions; /* names made in the silo where it sees the host's too; 0: don't look there */
     _Atomic uint32_t long_names;  /* so far */
-    uint8_t pad[20480 - 44 - sizeof(pthread_mutex_t)];
+    uint8_t pad[20480 - 40 - sizeof(pthread_mutex_t)];
     _Atomic uint32_t handle_changes; /* 20480: how many entries were made in changed_handles */
     uint32_t pad2[15];
     struct {
@@ -56,10 +53,10 @@ struct shared {
     } changed_handles[SHARED_CHANGES];
     uint8_t pad3[32768 - 4096 - 16384 - 64 - 12 * SHARED_CHANGES];
     struct shared_process processes[SHARED_PROCESSES]; /* 32768: index (pid >> 2) % 65536 */
-    WCHAR journal[SHARED_JOURNAL_MAX];
     struct shared_name long_name[SHARED_LONG_NAMES]; /* of pipes and mailslots, the last ones */
     _Atomic uint32_t user_handles[SHARED_USER_HANDLES]; /* whole handles that are known to be the silo's */
     _Atomic uint32_t atoms[SHARED_ATOMS];               /* how often the silo has added each; hook_atom.c */
+    struct key_index keys;
 };
 
 _Static_assert(offsetof(struct shared, registry_writes) == 16, "known to the daemon");

@@ -31,30 +31,36 @@ struct slot *slot_make(HANDLE handle)
     return slot_of(handle);
 }
 
+/* close the handles that go with a slot's */
+static void close_others(struct slot *slot)
+{
+    uint32_t twin = atomic_exchange(&slot->twin, 0), lower = atomic_exchange(&slot->lower, 0);
+
+    if (twin) real_NtClose((HANDLE)(uintptr_t)twin);
+    if (lower && lower != SLOT_NO_LOWER) real_NtClose((HANDLE)(uintptr_t)lower);
+}
+
 void slot_set(HANDLE handle, enum slot_kind kind, unsigned int state, uint32_t generation)
 {
     struct slot *slot = slot_make(handle);
-    uint32_t twin;
 
     if (!slot) return;
-    twin = atomic_exchange(&slot->twin, 0); /* left over from a handle that was closed behind our back */
+    close_others(slot); /* left over from a handle that was closed behind our back */
     atomic_store(&slot->generation, generation);
     atomic_store(&slot->state, (uint8_t)state);
     slot->flags = 0;
     slot->extra = 0;
+    slot->node = slot->serial = 0;
     atomic_store_explicit(&slot->kind, (uint8_t)kind, memory_order_release);
-    if (twin) real_NtClose((HANDLE)(uintptr_t)twin);
 }
 
 void slot_clear(HANDLE handle)
 {
     struct slot *slot = slot_of(handle);
-    uint32_t twin;
 
     if (!slot || !atomic_load_explicit(&slot->kind, memory_order_relaxed)) return;
     atomic_store(&slot->kind, SLOT_NONE);
-    twin = atomic_exchange(&slot->twin, 0);
-    if (twin) real_NtClose((HANDLE)(uintptr_t)twin);
+    close_others(slot);
 }
 
 /* ---- handles that other processes change ---- */

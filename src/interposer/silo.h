@@ -29,7 +29,11 @@ struct slot {
     _Atomic uint32_t generation; /* keys: when state was found */
     _Atomic uint32_t twin;       /* keys: the private key's handle that is used instead; 0: none */
     uint32_t extra;
+    _Atomic uint32_t lower;      /* private keys: a handle of the base's key that shows through; see hook_registry.c */
+    uint32_t node, serial;       /* keys: where in the index */
 };
+
+#define SLOT_NO_LOWER 0xffffffffu /* nothing shows through */
 
 /* Chunks come into being as they are needed; together they cover every handle of the wineserver (24 bits of index). */
 enum { SLOT_CHUNK = 4096, SLOT_CHUNKS = 4096 };
@@ -66,7 +70,7 @@ static inline enum slot_kind slot_kind(HANDLE handle)
 }
 
 void slot_set(HANDLE handle, enum slot_kind kind, unsigned int state, uint32_t generation);
-void slot_clear(HANDLE handle); /* also closes the twin */
+void slot_clear(HANDLE handle); /* also closes the twin and the lower handle */
 
 /* ---- names moved into the silo ---- */
 

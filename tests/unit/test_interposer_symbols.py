@@ -14,7 +14,7 @@ import pytest
 import namespaces
 from winesilo.errors import LibraryMissing
 from winesilo.interposer import Config, library_path
-from winesilo.interposer.config import CONFIG_VARIABLE, SharedMemory
+from winesilo.interposer.config import CONFIG_VARIABLE, SHARED_SIZE, SharedMemory
 from winesilo.interposer.network import NETWORK_SIZE, NetworkFile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -236,7 +236,7 @@ def test_shared_memory_must_be_whole(library: Path, good: Config, tmp_path: Path
     good.write(path)
     os.truncate(good.shared, 4096)
     assert "too short" in refused(library, path, names=good.shared)
-    good.shared.write_bytes(b"\0" * (32 << 20))
+    good.shared.write_bytes(b"\0" * SHARED_SIZE)
     assert "not a silo's shared memory" in refused(library, path, names=good.shared)
     good.shared.unlink()
     assert "No such file" in refused(library, path, names=good.shared)

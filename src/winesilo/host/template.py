@@ -1,8 +1,8 @@
 r"""The registry a new silo starts with, and the table of the base's symbolic links.
 
 A silo's hive mirrors ``\Registry`` under two keys, ``Machine`` and ``User``.  A private key holds all
-its values and, for each child that is not private itself, a registry link to the base's key
-(docs/design/registry.md).  What a silo must not start again is masked: the host's drivers are
+its values; the base's subkeys show through it, but for those in whose place a link without a target
+stands (docs/design/registry.md).  What a silo must not start again is masked: the host's drivers are
 shared, so they are disabled; of the services that the host starts by itself, only two are started here.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from winesilo.host.registry_file import REG_LINK, Key, Registry, Value, read
+from winesilo.host.registry_file import Key, Registry, Value, read
 
 SERVICES: Final = r"Machine\System\CurrentControlSet\Services"
 #: Started together with the SCM: what DCOM and RPC clients need, and the log that programs expect to run.
@@ -29,26 +29,16 @@ VERSION_KEYS: Final = (
     r"Machine\System\CurrentControlSet\Control\ProductOptions",
     r"Machine\System\CurrentControlSet\Control\Windows",
 )
-#: Private from the start, because every silo writes below them.
-PRIVATE_KEYS: Final = (
-    r"Machine\Software",
-    r"Machine\System\CurrentControlSet\Control",
-    r"Machine\System\CurrentControlSet\Enum",
-    "User",
-)
-#: Children that the base's files don't hold because the host makes them anew at each start.
-VOLATILE_CHILDREN: Final = (("Machine", "Hardware"), (r"Machine\System", "MountedDevices"))
 VOLATILE_KEYS: Final = (
     r"machine\hardware",
     r"machine\system\currentcontrolset\control\servicecurrent",
     r"user\s-1-5-21-0-0-0-1000\volatile environment",
 )
-#: Left out of every silo, below the current control set: each SCM makes its own ServiceCurrent (the
+#: Hidden in every silo, below the current control set: each SCM makes its own ServiceCurrent (the
 #: number of its next service control pipe), and would start the drivers of the devices below Root.
-NOT_LINKED: Final = frozenset(
-    f"machine\\system\\{control_set}\\{name}"
-    for control_set in ("currentcontrolset", "controlset001")
-    for name in (r"control\servicecurrent", r"enum\root")
+HIDDEN: Final = (
+    r"Machine\System\CurrentControlSet\Control\ServiceCurrent",
+    r"Machine\System\CurrentControlSet\Enum\Root",
 )
 LINK_VALUE: Final = "SymbolicLinkValue"
 #: Stands for the silo's hive in a template.
@@ -108,61 +98,33 @@ def canonical(path: str, links: Iterable[tuple[str, str]]) -> str:
 
 
 class _Builder:
-    """Builds a hive out of private keys and links."""
+    """Builds a hive out of private keys."""
 
     def __init__(self, base: Registry, links: Links) -> None:
         self.base = base
         self.links = dict(links)
         self.hive = Registry(f"REGISTRY\\User\\{PLACEHOLDER}")
         self.now = windows_time(time.time())
-        self._children = children_of(base)
 
     def make_private(self, path: str) -> Key:
-        """Copy a key of the base with its values, and its ancestors; link their other children."""
+        """Copy a key of the base with its values, and its ancestors."""
         parts = canonical(path, self.links.items()).split("\\")
         key = Key("")
         for end in range(1, len(parts) + 1):
             ancestor = "\\".join(parts[:end])
-            known = self.hive.get(ancestor)
-            key = self._copy(ancestor) if known is None or known.link else known
+            key = self.hive.get(ancestor) or self._copy(ancestor)
         return key
 
     def _copy(self, path: str) -> Key:
         source = self.base.get(path)
         key = copy.deepcopy(source) if source is not None else Key(path)
-        place = self.hive.get(path)
-        key.path = place.path if place is not None else path
         key.modified = key.modified or self.now
-        self.hive.add(key)
-        for name in self._children.get(path.lower(), {}).values():
-            self._link(key.path, name)
-        return key
+        return self.hive.add(key)
 
-    def _link(self, parent: str, name: str) -> None:
-        path = f"{parent}\\{name}"
-        if path.lower() in NOT_LINKED:
-            return
-        target = self.links.get(path.lower())
-        place = f"\\REGISTRY\\User\\{PLACEHOLDER}\\{target}" if target else f"\\REGISTRY\\{path}"
-        source = self.base.get(path)
-        key = Key(path, self.now, source.class_name if source is not None else None, link=True)
-        key.set(LINK_VALUE, Value(REG_LINK, place.encode("utf-16-le", "surrogatepass")))
-        self.hive.add(key)
-
-
-def children_of(base: Registry) -> dict[str, dict[str, str]]:
-    """Names of each key's direct children, by lower-case path; those of no value of their own included."""
-    found: dict[str, dict[str, str]] = {}
-    paths = [key.path for key in base] + [f"{parent}\\{name}" for parent, name in VOLATILE_CHILDREN]
-    for path in paths:
-        parent = path
-        while "\\" in parent:
-            parent, _, name = parent.rpartition("\\")
-            names = found.setdefault(parent.lower(), {})
-            if name.lower() in names:
-                break
-            names[name.lower()] = name
-    return found
+    def hide(self, path: str) -> None:
+        """Let a key of the base not show."""
+        parent, _, name = path.rpartition("\\")
+        self.hive.add(Key(f"{self.make_private(parent).path}\\{name}", self.now, link=True))
 
 
 def build(base: Registry, links: Links, with_version: bool = False) -> Registry:
@@ -174,14 +136,15 @@ def build(base: Registry, links: Links, with_version: bool = False) -> Registry:
         with_version: also have private copies of the keys that hold the Windows version.
     """
     builder = _Builder(base, links)
-    for path in PRIVATE_KEYS:
+    for path in ("Machine", "User"):
         builder.make_private(path)
     services = builder.make_private(SERVICES)
-    for name in children_of(base).get(services.path.lower(), {}).values():
-        key = base.get(f"{services.path}\\{name}")
-        start = masked_start(key) if key is not None else None
+    for key in base.below(services.path):
+        start = masked_start(key) if key.path.count("\\") == services.path.count("\\") + 1 else None
         if start is not None:
-            builder.make_private(f"{services.path}\\{name}").set("Start", Value.dword(start))
+            builder.make_private(key.path).set("Start", Value.dword(start))
+    for path in HIDDEN:
+        builder.hide(path)
     if with_version:
         for path in VERSION_KEYS:
             builder.make_private(path)
@@ -189,12 +152,8 @@ def build(base: Registry, links: Links, with_version: bool = False) -> Registry:
 
 
 def fill_in(text: bytes, silo_id: int) -> bytes:
-    """The text of a hive built by :func:`build`, with a silo's number put into links to the hive itself."""
-    name = f"winesilo-{silo_id}"
-    raw = {word: ",".join(f"{byte:02x}" for byte in word.encode("utf-16-le")) for word in (PLACEHOLDER, name)}
-    return text.replace(raw[PLACEHOLDER].encode(), raw[name].encode()).replace(
-        PLACEHOLDER.encode(), name.encode()
-    )
+    """The text of a hive built by :func:`build`, with a silo's number put in."""
+    return text.replace(PLACEHOLDER.encode(), f"winesilo-{silo_id}".encode())
 
 
 def volatile_keys(links: Links) -> list[str]:

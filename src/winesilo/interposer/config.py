@@ -24,7 +24,7 @@ from typing import Final
 from winesilo.errors import InterposerError, LibraryMissing
 
 CONFIG_VERSION: Final = "1"
-SHARED_SIZE: Final = 32 << 20
+SHARED_SIZE: Final = 64 << 20
 SHARED_MAGIC: Final = b"WSILO\0\0\1"
 #: Names the configuration file in the environment of a silo's processes.
 CONFIG_VARIABLE: Final = "WINESILO_CONFIG"

@@ -41,7 +41,7 @@ from winesilo.vm import copying, guestpath, network, views, winver
 from winesilo.vm.instance import Instance
 from winesilo.vm.overlay import mounted, overlay_of
 from winesilo.vm.processes import pss_bytes
-from winesilo.vm.registry import Saver, check_hive, renumbered, seal
+from winesilo.vm.registry import Saver, check_hive, seal
 from winesilo.vm.store import Record, Store, new_record
 
 log = logging.getLogger(__name__)
@@ -339,7 +339,7 @@ class Engine:
             record = self.store.freeze(record)
             with os_errors(f"clone silo {source!r}"):
                 number = self.store.next_id()
-                content = renumbered(hive.read_bytes(), hive, record.id, number)
+                content = hive.read_bytes()
             address = self.store.choose_address(None, number)
             made = new_record(name, number, address, record.windows, record.layers)
             self.store.create(dataclasses.replace(made, links=record.links), content)

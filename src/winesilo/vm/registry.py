@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Final
 
 from winesilo.errors import AgentError, SiloCorrupt, WinesiloError
-from winesilo.host import registry_file, template
 from winesilo.host.agent import Agent
 from winesilo.host.files import os_errors
 from winesilo.interposer.config import SharedMemory
@@ -85,31 +84,6 @@ def check_hive(path: Path) -> None:
             path=str(path),
         ) from error
     unseal(data, path)
-
-
-def renumbered(sealed: bytes, path: Path, old: int, new: int) -> bytes:
-    """A sealed hive for another silo: links that lead into the hive itself carry the silo's number.
-
-    Args:
-        sealed: the hive of silo ``old``.
-        path: where it came from, for errors.
-        old: the number of the silo it was of.
-        new: the number of the silo it is for.
-
-    Raises:
-        SiloCorrupt: the hive is damaged.
-    """
-    hive = registry_file.parse(unseal(sealed, path).decode("utf-8"))
-    prefix, replacement = f"\\registry\\user\\winesilo-{old}\\", f"\\REGISTRY\\User\\winesilo-{new}\\"
-    for key in hive.links():
-        value = key.get(template.LINK_VALUE)
-        if value is not None and value.as_text().lower().startswith(prefix):
-            target = replacement + value.as_text()[len(prefix) :]
-            key.set(
-                template.LINK_VALUE,
-                registry_file.Value(value.kind, target.encode("utf-16-le", "surrogatepass")),
-            )
-    return seal(registry_file.render(hive).encode())
 
 
 class Hive:
