@@ -20,10 +20,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final, Protocol
 
-from winetest import Outcome, Unit, read_outcome, stopped
+from winetest import CRASH, Outcome, Unit, read_outcome, stopped
 
 from winesilo import Host, Silo
-from winesilo.errors import SiloNotFound
+from winesilo.errors import SiloNotFound, WinesiloError
 from winesilo.host import files, process, wine
 from winesilo.host.wineserver import WineServer
 
@@ -126,7 +126,10 @@ def run_to_end(prefix: Path, words: Sequence[str], limit_s: float) -> str:
 
 
 class Prefix:
-    """A Wine prefix as one has it without winesilo; a context manager."""
+    """A Wine prefix as one has it without winesilo, but with the drives of a silo: C: alone.
+
+    A context manager.  Some units go through all drives, and would do more on the host for z: alone.
+    """
 
     name = "host"
 
@@ -136,6 +139,9 @@ class Prefix:
         self._prefix = folder
         self._server: WineServer | None = None
         shutil.copytree(base, folder, symlinks=True)
+        for drive in (folder / "dosdevices").iterdir():
+            if drive.name != "c:":
+                drive.unlink()
         self._state = _tree(folder)
 
     def __enter__(self) -> Prefix:
@@ -236,7 +242,14 @@ class Silos:
         self._number = 0
 
     def run(self, unit: Unit, limit_s: float, log: Path, env: Mapping[str, str]) -> Outcome:
-        """See :class:`Side`."""
+        """See :class:`Side`; a silo that can't be started is a crash."""
+        try:
+            return self._run(unit, limit_s, log, env)
+        except WinesiloError as error:
+            log.write_text(f"{error.message}\n")
+            return Outcome(CRASH, 0, 0, 0, 0, -1, 0.0, (error.message,))
+
+    def _run(self, unit: Unit, limit_s: float, log: Path, env: Mapping[str, str]) -> Outcome:
         with self._fresh() as silo, terminal() as stdin, log.open("wb") as stream:
             running = silo.popen(
                 [rf"C:\{FOLDER}\{unit.program}", unit.name],

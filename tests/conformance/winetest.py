@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["DEAD", "REPORT", "SUFFIX", "Outcome", "Unit", "list_units", "read_outcome", "stopped"]
+__all__ = ["CRASH", "DEAD", "REPORT", "SUFFIX", "Outcome", "Unit", "list_units", "read_outcome", "stopped"]
 
 CRASH: Final = "crash"
 #: Ways in which a unit does not come to its end.
