@@ -116,8 +116,10 @@ step tests make -C "$build" -j"$jobs" "${goals[@]}"
 
 rm -rf "$exes.partial"
 mkdir "$exes.partial"
-find "$build/dlls" "$build/programs" -name '*_test.exe' | while read -r exe; do
-  x86_64-w64-mingw32-strip -o "$exes.partial/$(basename "$exe")" "$exe"
+for goal in "${goals[@]}"; do
+  find "$build/${goal%/all}" -name '*_test.exe' | while read -r exe; do
+    x86_64-w64-mingw32-strip -o "$exes.partial/$(basename "$exe")" "$exe"
+  done
 done
 rm -rf "$exes"
 mv "$exes.partial" "$exes"

@@ -23,7 +23,7 @@ from typing import IO, Final, Protocol
 from winetest import CRASH, Outcome, Unit, read_outcome, stopped
 
 from winesilo import Host, Silo
-from winesilo.errors import SiloNotFound, WinesiloError
+from winesilo.errors import HostError, SiloNotFound, WinesiloError
 from winesilo.host import files, process, wine
 from winesilo.host.wineserver import WineServer
 
@@ -36,6 +36,7 @@ MAX_OUTPUT: Final = 32 << 20
 #: Nothing says that a program's output has grown too long, so we look.
 _LOOK_S: Final = 0.25
 _BOOT_S: Final = 120.0
+_BOOT_ATTEMPTS: Final = 3
 
 
 class Side(Protocol):
@@ -121,7 +122,7 @@ def run_to_end(prefix: Path, words: Sequence[str], limit_s: float) -> str:
         code = process.end(program, 1.0)
     text = output.read_text(errors="replace")
     if late or code:
-        raise SystemExit(f"conformance: {' '.join(words)} failed ({code}) in {prefix}: {text}")
+        raise HostError(f"{' '.join(words)} failed ({code}) in {prefix}: {text}")
     return text
 
 
@@ -183,10 +184,20 @@ class Prefix:
         )
 
     def _boot(self) -> None:
-        """To where a silo counts as started: an SCM, and RpcSs running."""
-        self._server = WineServer(self._wine, self._prefix)
-        if "4  RUNNING" not in run_to_end(self._prefix, ["sc", "query", "RpcSs"], _BOOT_S):
-            run_to_end(self._prefix, ["net", "start", "RpcSs"], _BOOT_S)
+        """To where a silo counts as started: an SCM, and RpcSs running.
+
+        Where a machine is very busy, Wine gives up waiting for its own services; then it is done again.
+        """
+        for attempt in range(_BOOT_ATTEMPTS):
+            self._server = WineServer(self._wine, self._prefix)
+            try:
+                if "4  RUNNING" not in run_to_end(self._prefix, ["sc", "query", "RpcSs"], _BOOT_S):
+                    run_to_end(self._prefix, ["net", "start", "RpcSs"], _BOOT_S)
+                return
+            except HostError:
+                self._stop()
+                if attempt == _BOOT_ATTEMPTS - 1:
+                    raise
 
     def _stop(self) -> None:
         if self._server is not None:
