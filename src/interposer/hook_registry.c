@@ -304,13 +304,13 @@ NTSTATUS hook_NtQueryKey(HANDLE key, ULONG info_class, void *info, ULONG size, U
     if (info_class == KeyNameInformation) return query_name(use, info, size, needed);
     if (!peek(slot, &node)) return real_NtQueryKey(use, info_class, info, size, needed);
     /* the hive's own name is no name for \Registry */
-    if (slot->node == INDEX_ROOT && info_class <= KeyNodeInformation && (lower = key_lower(use, slot))) use = lower;
+    if (slot->node == INDEX_ROOT && info_class <= KeyNodeInformation && (lower = key_lower(slot, &node))) use = lower;
     status = real_NtQueryKey(use, info_class, info, size, needed);
     if (status && status != STATUS_BUFFER_OVERFLOW && status != STATUS_BUFFER_TOO_SMALL) return status;
     show_time(&node, info, size);
     if ((node.kind == KIND_MERGED || node.kind == KIND_OPAQUE) &&
         (info_class == KeyFullInformation || info_class == KeyCachedInformation)) {
-        const struct listed_key list = { use, key_lower(use, slot), slot->node, slot->serial };
+        const struct listed_key list = { use, key_lower(slot, &node), slot->node, slot->serial };
 
         if ((merged = show_totals(&list, info_class, info, size))) return merged;
     }
@@ -424,7 +424,7 @@ NTSTATUS hook_NtEnumerateKey(HANDLE key, ULONG index, ULONG info_class, void *in
     if (index == (ULONG)-1 || info_class > KeyCachedInformation || !peek(slot, &node))
         return real_NtEnumerateKey(use, index, info_class, info, size, needed);
     if (node.kind == KIND_MERGED || node.kind == KIND_OPAQUE) {
-        const struct listed_key list = { use, key_lower(use, slot), slot->node, slot->serial };
+        const struct listed_key list = { use, key_lower(slot, &node), slot->node, slot->serial };
 
         return may_list(use, slot) ? enumerate_merged(&list, index, info_class, info, size, needed) : STATUS_ACCESS_DENIED;
     }
@@ -529,7 +529,7 @@ static NTSTATUS watch(HANDLE key, const struct watch *w, BOOLEAN async)
     NTSTATUS status = key_own(&use, KEY_NOTIFY);
 
     if (status) return status;
-    if (!peek(slot_of(key), &node) || node.kind != KIND_MERGED || !(lower = key_lower(use, slot_of(key))))
+    if (!peek(slot_of(key), &node) || node.kind != KIND_MERGED || !(lower = key_lower(slot_of(key), &node)))
         return watch_one(use, w, w->event, async);
     if (async) {
         status = watch_one(use, w, w->event, async);

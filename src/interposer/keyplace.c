@@ -255,18 +255,15 @@ NTSTATUS key_for_writing(HANDLE *key, ACCESS_MASK need)
     return status;
 }
 
-HANDLE key_lower(HANDLE key, struct slot *slot)
+HANDLE key_lower(struct slot *slot, const struct key_node *node)
 {
     uint32_t lower = atomic_load_explicit(&slot->lower, memory_order_acquire), none = 0;
     CLEANUP(regpath_free) struct regpath path = { 0 };
-    struct key_node node;
     HANDLE opened = NULL;
 
+    if (node->kind != KIND_MERGED) return NULL; /* it may have been merged before a rename */
     if (lower) return lower == SLOT_NO_LOWER ? NULL : (HANDLE)(uintptr_t)lower;
-    (void)key;
-    if (!index_peek(INDEX, slot->node, slot->serial, &node) || node.kind != KIND_MERGED ||
-        !regtree_path(slot->node, slot->serial, &path) ||
-        base_open(path_span(&path), KEY_READ_ACCESS, &opened))
+    if (!regtree_path(slot->node, slot->serial, &path) || base_open(path_span(&path), KEY_READ_ACCESS, &opened))
         opened = NULL;
     lower = opened ? (uint32_t)(uintptr_t)opened : SLOT_NO_LOWER;
     if (!atomic_compare_exchange_strong(&slot->lower, &none, lower)) {

@@ -11,6 +11,7 @@ import pytest
 
 from winesilo.errors import (
     AgentError,
+    DiskFull,
     InterposerError,
     InvalidPath,
     LibraryMissing,
@@ -97,7 +98,7 @@ def test_hive_life(tmp_path: Path) -> None:
         stream.write(struct.pack("<Q", 5))
     agent.fail_save = True
     before = path.read_bytes()
-    with pytest.raises(AgentError):
+    with pytest.raises(DiskFull):
         hive.save_if_changed()
     assert path.read_bytes() == before
     agent.fail_save = False
