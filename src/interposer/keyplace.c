@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#define _GNU_SOURCE
 #include "keyplace.h"
 
-#include <asm/prctl.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define INDEX (&shared->keys)
 
@@ -15,19 +11,16 @@ enum { LINK_DEPTH = 32, NAME_CHARS = 0x7ffe };
 
 /* ---- this process ---- */
 
-/* The wineserver's table of lower-case letters is in Wine's process block: an offset, the upper-case letters, which
- * begin with their size, and the lower-case ones. */
+/* The wineserver's table of lower-case letters, in a file of Wine's: an offset, the upper-case letters, which begin with
+ * their size, and the lower-case ones. */
 static void find_case_table(void)
 {
-    enum { TEB_PEB = 0x60, PEB_CASE_TABLE = 0xb0 };
-    uint8_t *thread_block = NULL, *process_block;
-    const uint16_t *table;
+    enum { NLS_CASE_MAP = 10 };
+    void *table = NULL;
+    uintptr_t size = 0;
 
-    /* not there yet while a process starts */
-    if (syscall(SYS_arch_prctl, ARCH_GET_GS, &thread_block) || !thread_block) return;
-    if (!(process_block = *(uint8_t **)(thread_block + TEB_PEB))) return;
-    if (!(table = *(const uint16_t **)(process_block + PEB_CASE_TABLE))) return;
-    key_case_table = table + 1 + table[1] + 1;
+    if (real_NtGetNlsSectionPtr(NLS_CASE_MAP, 0, NULL, &table, &size) || !table) return;
+    key_case_table = (const uint16_t *)table + 1 + ((const uint16_t *)table)[1] + 1;
 }
 
 static bool is_32bit(void)
