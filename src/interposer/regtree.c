@@ -17,6 +17,9 @@ static const struct span backslash = { backslash_text, 1 }, nothing = { NULL, 0 
  * as a value that the key's copy is not complete. */
 static const WCHAR mark_text[] = { 0xffff, 'w', 'i', 'n', 'e', 's', 'i', 'l', 'o' };
 static const struct span mark = { mark_text, 9 };
+/* a key that is made, used and deleted while the lock is held begins so, too */
+static const WCHAR aside_text[] = { 0xffff, 'w', 'i', 'n', 'e', 's', 'i', 'l', 'o', '-', 'a', 's', 'i', 'd', 'e' };
+static const struct span aside = { aside_text, 15 };
 
 /* ---- the lock of the tree ---- */
 
@@ -209,7 +212,8 @@ static void scan_child(HANDLE parent, struct span logical, uint32_t parent_node,
     uint32_t node;
 
     if (open_at(parent, name, OBJ_OPENLINK, KEY_ALL_ACCESS, &key)) return;
-    if (!regkey_read_link(key, &target) && !leads_somewhere(parent, name)) scan_mark(key, parent_node, name);
+    if (!key_compare(name, aside)) delete_tree(key, 0); /* of a process that died */
+    else if (!regkey_read_link(key, &target) && !leads_somewhere(parent, name)) scan_mark(key, parent_node, name);
     else if (has_value(key, mark)) delete_tree(key, 0); /* its copy was not finished: the base's key is as it should be */
     else if (!(node = index_add(INDEX, parent_node, name))) return;
     else if (target.n && index_set_target(INDEX, node, path_span(&target))) index_set_kind(INDEX, node, KIND_LINK);
@@ -579,16 +583,14 @@ NTSTATUS regtree_hide(struct span logical, bool with_subkeys)
 
 NTSTATUS regtree_deleted_key(ACCESS_MASK access, HANDLE *key)
 {
-    static const WCHAR text[] = { 'D', 'e', 'l', 'e', 't', 'e', 'd' };
     CLEANUP(close_handle) HANDLE hive = NULL, made = NULL;
-    const struct span name = { text, 7 };
     struct quiet q;
     NTSTATUS status;
 
     lock_tree(&q);
     status = open_at(NULL, hive_span(), 0, KEY_ALL_ACCESS, &hive);
-    if (!status) status = create_at(hive, name, REG_OPTION_VOLATILE, nothing, &made, NULL);
-    if (!status) status = open_at(hive, name, 0, access, key);
+    if (!status) status = create_at(hive, aside, REG_OPTION_VOLATILE, nothing, &made, NULL);
+    if (!status) status = open_at(hive, aside, 0, access, key);
     if (made) real_NtDeleteKey(made);
     unlock_tree(&q);
     return status;
@@ -811,8 +813,6 @@ static NTSTATUS save_copy(uint32_t node, HANDLE from, HANDLE to, struct span log
 /* What is merged is copied aside first: the wineserver saves what it has in one place. */
 NTSTATUS regtree_save(struct span logical, HANDLE key, HANDLE file)
 {
-    static const WCHAR name[] = { 'S', 'a', 'v', 'e' };
-    const struct span save = { name, 4 };
     CLEANUP(close_handle) HANDLE hive = NULL, copy = NULL;
     ULONG disposition = 0;
     struct quiet q;
@@ -826,11 +826,11 @@ NTSTATUS regtree_save(struct span logical, HANDLE key, HANDLE file)
         kind_of(node) == KIND_OWN)
         status = real_NtSaveKey(key, file);
     else if (!(status = open_at(NULL, hive_span(), 0, KEY_ALL_ACCESS, &hive))) {
-        status = create_at(hive, save, REG_OPTION_VOLATILE, nothing, &copy, &disposition);
+        status = create_at(hive, aside, 0, nothing, &copy, &disposition);
         if (!status && disposition == REG_OPENED_EXISTING_KEY) { /* of a process that died here */
             delete_tree(copy, 0);
             close_handle(&copy);
-            status = create_at(hive, save, 0, nothing, &copy, NULL);
+            status = create_at(hive, aside, 0, nothing, &copy, NULL);
         }
         if (!status) status = save_copy(node, key, copy, logical, 0);
         if (!status) status = real_NtSaveKey(copy, file);

@@ -622,6 +622,7 @@ int main(int argc, char **argv)
     if (!strcmp(argv[1], "prepare")) return prepare((unsigned int)atoi(argv[2]));
     if (!strcmp(argv[1], "run") && argc == 4) return run(argv[0], argv[2], (unsigned int)atoi(argv[3]));
     if (!strcmp(argv[1], "worker")) return worker((unsigned int)atoi(argv[2]));
-    if (!strcmp(argv[1], "clean")) return RegDeleteTreeW(HKEY_LOCAL_MACHINE, below_machine) ? 1 : 0;
-    return 2;
+    if (strcmp(argv[1], "clean")) return 2;
+    RegDeleteTreeW(HKEY_LOCAL_MACHINE, below_machine); /* it stumbles over links: what is left does no harm */
+    return 0;
 }

@@ -19,6 +19,7 @@ PROGRAMS = (
     "pipes",
     "mailslots",
     "registry",
+    "keys",
     "startup",
     "files",
     "filenames",

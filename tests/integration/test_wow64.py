@@ -25,6 +25,7 @@ PROGRAMS = (
     "pipes",
     "mailslots",
     "registry",
+    "keys",
     "files",
     "processes",
     "jobs",
