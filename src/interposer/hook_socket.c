@@ -693,6 +693,33 @@ static NTSTATUS do_tables(const struct ioctl *c)
     return status;
 }
 
+/* One row, by its key. The driver knows nothing of the silo's address: it is asked for the row that shows it. */
+static NTSTATUS do_row(const struct ioctl *c)
+{
+    struct {
+        struct nsi_row_request head;
+        uint8_t key[NSI_ADDRESS_KEY];
+    } asked;
+    struct nsi_request all;
+    IO_STATUS_BLOCK io = { 0 };
+    NTSTATUS status;
+    uint8_t *keys;
+    bool silos;
+
+    if (!c->in || c->in_size != sizeof(asked)) return pass(c, c->in, c->in_size);
+    memcpy(&asked, c->in, sizeof(asked));
+    if (!nsi_asks_address(&asked.head, &all) || c->apc || c->event || !c->out || c->out_size < asked.head.rw_size)
+        return pass(c, c->in, c->in_size);
+    if (!(keys = allocate(nsi_size(&all)))) return STATUS_NO_MEMORY;
+    status = real_NtDeviceIoControlFile(c->handle, NULL, NULL, NULL, &io, NSI_ENUMERATE_ALL, &all, sizeof(all), keys,
+                                        (ULONG)nsi_size(&all));
+    silos = !status && nsi_host_key(config.address, keys, asked.key, asked.key);
+    release(keys);
+    status = pass(c, &asked, sizeof(asked));
+    if (silos && !NT_ERROR(status)) nsi_show_address(&asked.head, c->out);
+    return status;
+}
+
 #define IOCTL_CONDRV_BIND_PID 0x5000ccu /* wine/condrv.h: use the console of the process with this id */
 
 /* ---- the call ---- */
@@ -716,6 +743,7 @@ static const struct {
     { AFD_SET_IP_DROP_MEMBERSHIP, false, do_multicast },
     { AFD_SET_IP_MULTICAST_IF, false, do_multicast },
     { NSI_ENUMERATE_ALL, false, do_tables },
+    { NSI_GET_ALL_PARAMETERS, false, do_row },
 };
 
 NTSTATUS hook_NtDeviceIoControlFile(HANDLE handle, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context,

@@ -23,16 +23,20 @@ static const struct {
     { MODULE_TCP, 5, NSI_TCP, 2 * SOCKADDR_SIZE }, { MODULE_UDP, 1, NSI_UDP, SOCKADDR_SIZE },
 };
 
-enum nsi_table nsi_table(const struct nsi_request *request)
+static enum nsi_table find_table(const uint8_t *m, uint32_t table, uint32_t key_size)
 {
-    const uint8_t *m = request->module;
     size_t i;
 
     if (memcmp(m + 1, module_head, 3) || memcmp(m + 4, module_tail, 12)) return NSI_OTHER;
     for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-        if (tables[i].module == m[0] && tables[i].table == request->table && tables[i].key_size == request->key_size)
+        if (tables[i].module == m[0] && tables[i].table == table && tables[i].key_size == key_size)
             return tables[i].is;
     return NSI_OTHER;
+}
+
+enum nsi_table nsi_table(const struct nsi_request *request)
+{
+    return find_table(request->module, request->table, request->key_size);
 }
 
 uint32_t nsi_static_size(enum nsi_table table)
@@ -88,6 +92,13 @@ static bool is_loopback(enum nsi_table table, const uint8_t *addr)
     return table == NSI_UNICAST4 ? addr[0] == 127 : !memcmp(addr, loopback6, 16);
 }
 
+static void show_prefix(uint8_t *rw, uint32_t size)
+{
+    const uint32_t prefix = SILO_PREFIX;
+
+    if (size >= ON_LINK_PREFIX + sizeof(prefix)) memcpy(rw + ON_LINK_PREFIX, &prefix, sizeof(prefix));
+}
+
 /* Loopback addresses stay; the first other IPv4 address becomes the silo's, and if there is none the silo's is one
  * more of the first interface. */
 static uint32_t filter_unicast(struct table *t, const struct nsi_view *view, uint32_t rows)
@@ -108,12 +119,39 @@ static uint32_t filter_unicast(struct table *t, const struct nsi_view *view, uin
         copy_row(t, silos, 0);
     }
     memcpy(cell(t, KEY, silos) + LUID_SIZE, view->silo.own, 4);
-    if (t->size[RW] >= ON_LINK_PREFIX + 4) {
-        uint32_t prefix = SILO_PREFIX;
-
-        memcpy(cell(t, RW, silos) + ON_LINK_PREFIX, &prefix, sizeof(prefix));
-    }
+    show_prefix(cell(t, RW, silos), t->size[RW]);
     return to;
+}
+
+bool nsi_asks_address(const struct nsi_row_request *row, struct nsi_request *keys)
+{
+    if (find_table(row->module, row->table, row->key_size) != NSI_UNICAST4) return false;
+    *keys = (struct nsi_request){ .module_size = row->module_size, .module_type = row->module_type, .first = 1,
+                                  .table = row->table, .key_size = NSI_ADDRESS_KEY, .count = NSI_ADDRESSES };
+    memcpy(keys->module, row->module, sizeof(keys->module));
+    return true;
+}
+
+bool nsi_host_key(const uint8_t own[4], const uint8_t *out, const uint8_t *key, uint8_t *host_key)
+{
+    const uint8_t *keys = out + sizeof(uint32_t), *shown = keys;
+    uint32_t rows, i;
+
+    memcpy(&rows, out, sizeof(rows));
+    if (memcmp(key + LUID_SIZE, own, 4) || !rows || rows > NSI_ADDRESSES) return false;
+    for (i = 0; i < rows; i++) {
+        shown = keys + (size_t)NSI_ADDRESS_KEY * i;
+        if (!is_loopback(NSI_UNICAST4, shown + LUID_SIZE)) break;
+    }
+    if (i == rows) shown = keys;
+    if (memcmp(shown, key, LUID_SIZE)) return false;
+    memcpy(host_key, shown, NSI_ADDRESS_KEY);
+    return true;
+}
+
+void nsi_show_address(const struct nsi_row_request *row, uint8_t *out)
+{
+    show_prefix(out, row->rw_size);
 }
 
 /* ---- sockets ---- */

@@ -145,6 +145,36 @@ static void test_unicast(void)
     free(out);
 }
 
+/* One address is asked for as the table shows it. */
+static void test_one_address(void)
+{
+    struct nsi_request table = request_of(IPV4, 10, 16, 20, 0, 0), keys;
+    struct nsi_row_request row = { .module_size = 24, .table = 10, .key_size = 16, .rw_size = 20 };
+    uint8_t out[4 + 3 * 16] = { 3 }, key[16] = { 9 }, host[16] = { 0 }, rw[20] = { 0 };
+
+    memcpy(row.module, table.module, sizeof(row.module));
+    CHECK(nsi_asks_address(&row, &keys) && nsi_table(&keys) == NSI_UNICAST4 && nsi_size(&keys) == 4 + 16 * NSI_ADDRESSES);
+    row.table = 3;
+    CHECK(!nsi_asks_address(&row, &keys));
+
+    out[4] = 1;
+    inet_pton(AF_INET, "127.0.0.1", out + 4 + 8);
+    out[4 + 16] = 9;
+    inet_pton(AF_INET, "192.0.2.1", out + 4 + 16 + 8);
+    out[4 + 32] = 9;
+    inet_pton(AF_INET, "192.0.2.2", out + 4 + 32 + 8);
+    memcpy(key + 8, own, 4);
+    CHECK(nsi_host_key(own, out, key, host) && !memcmp(host, out + 4 + 16, 16));
+    key[0] = 1; /* the silo's address is not on that interface */
+    CHECK(!nsi_host_key(own, out, key, host));
+    out[0] = 1; /* loopback alone: the silo's address is one more of it */
+    CHECK(nsi_host_key(own, out, key, host) && !memcmp(host, out + 4, 16));
+    inet_pton(AF_INET, "192.0.2.1", key + 8);
+    CHECK(!nsi_host_key(own, out, key, host));
+    nsi_show_address(&row, rw);
+    CHECK(rw[16] == 8);
+}
+
 enum { LISTENING = 2, ESTABLISHED = 5 };
 
 static void test_sockets(void)
@@ -196,6 +226,7 @@ int main(void)
     if (!(net = calloc(1, sizeof(*net)))) abort();
     test_which();
     test_unicast();
+    test_one_address();
     test_sockets();
     free(net);
     return failed != 0;
