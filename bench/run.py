@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -48,6 +49,8 @@ MEAN_LIMIT = 1.10
 #: No call of these is redirected; what they cost more is overlayfs (docs/design/files.md). Not in the mean.
 OVERLAY_ROWS = ("file_write_read", "file_rename", "file_attributes", "folder_list")
 OVERLAY_LIMIT = 2.0
+LIST_LIMIT = 1.3
+HIVE_LIMIT = 100_000
 
 
 class Results:
@@ -159,13 +162,13 @@ def calls(host: Host, prefix: PlainPrefix, rounds: int, results: Results) -> Non
 Times = dict[str, list[float]]
 
 
-def _microbench(host: Host, silo: str, *, on_host: bool) -> str:
+def _microbench(host: Host, silo: str, *words: str, on_host: bool) -> str:
     """What microbench.exe prints, run like a silo's program or, without the interposer, in the base."""
     from winesilo.daemon.client import Client  # noqa: PLC0415
     from winesilo.host import enter  # noqa: PLC0415
 
     reply, fds = Client(host.name).call_with_fds(
-        "silo.exec", {"name": silo, "argv": [r"C:\microbench.exe", "5"]}
+        "silo.exec", {"name": silo, "argv": [r"C:\microbench.exe", *(words or ("5",))]}
     )
     spec = enter.ExecSpec.from_reply(reply)
     if on_host:
@@ -183,7 +186,69 @@ def _microbench(host: Host, silo: str, *, on_host: bool) -> str:
     return text
 
 
-PARTS = {"boot": boot, "memory": memory, "calls": calls}
+def registry(host: Host, prefix: PlainPrefix, rounds: int, results: Results) -> None:
+    """Listing a key that is half the silo's and half the base's; the memory of a silo's registry."""
+    del prefix
+    with one_core(host), host.create("lists") as silo:
+        silo.copy_in(MICROBENCH, r"C:\microbench.exe")
+        shutil.copy(MICROBENCH, host.base / "drive_c")
+        for which, on_host in (("whole", True), ("half", True), ("rest", False)):
+            _microbench(host, silo.name, "keys", which, on_host=on_host)
+        times: dict[bool, list[float]] = {True: [], False: []}
+        for _ in range(rounds):
+            for which, on_host in (("whole", True), ("half", False)):
+                text = _microbench(host, silo.name, "list", which, on_host=on_host)
+                times[on_host].append(float(text.split()[1]))
+    a, b = statistics.median(times[False]), statistics.median(times[True])
+    results.add(
+        "list 1,000 subkeys, 500 private", f"{a / 1e6:.2f} ms", f"{b / 1e6:.2f} ms", a / b, LIST_LIMIT
+    )
+    _hives(host, results)
+
+
+def _hives(host: Host, results: Results) -> None:
+    """The wineserver's own memory: what changed keys add in running silos, and what the hive of one takes."""
+    silos = [host.create(f"hive{number}") for number in range(4)]
+    for silo in silos:
+        silo.start()
+        silo.copy_in(MICROBENCH, r"C:\microbench.exe")
+        silo.run([r"C:\microbench.exe", "change", "0"])
+    before = _wineserver_bytes(host)
+    sets = range(1, 11)
+    for silo in silos:
+        for number in sets:
+            silo.run([r"C:\microbench.exe", "change", str(number)])
+    grown = (_wineserver_bytes(host) - before) / len(silos) / len(sets)
+    results.add("wineserver, 10 changed keys", f"{grown / 1000:.1f} KB", "", grown / HIVE_LIMIT, 1.0)
+    for silo in silos:
+        silo.remove(force=True)
+    with host.create("hive") as silo:
+        silo.copy_in(MICROBENCH, r"C:\microbench.exe")
+        silo.run([r"C:\microbench.exe", "change", "1"])
+        silo.stop()
+        directory = silo.info().directory
+        if directory is None:
+            raise SystemExit("the silo has no directory")
+        shutil.copy(Path(directory) / "registry.hive", host.base / "drive_c" / "bench.hive")
+        silo.start()
+        before, copies = _wineserver_bytes(host), 50
+        _microbench(host, silo.name, "load", r"C:\bench.hive", str(copies), on_host=True)
+        whole = (_wineserver_bytes(host) - before) / copies
+    results.add("wineserver, all of that hive", f"{whole / 1000:.1f} KB", "", whole / HIVE_LIMIT, 1.0)
+
+
+def _wineserver_bytes(host: Host) -> int:
+    """Its private memory."""
+    daemon = host.status().pid
+    servers = [
+        process
+        for process in psutil.Process(daemon).children(recursive=True)
+        if process.name().startswith("wineserver")
+    ]
+    return sum(process.memory_full_info().uss for process in servers)
+
+
+PARTS = {"boot": boot, "memory": memory, "calls": calls, "registry": registry}
 
 
 @contextlib.contextmanager

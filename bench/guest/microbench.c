@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * microbench [ROUNDS]: the time of the calls that winesilo redirects. Prints a line per operation:
- * its name, a tab, and nanoseconds per operation, the median of the rounds. */
+ * its name, a tab, and nanoseconds per operation, the median of the rounds.
+ *
+ * For the registry of silos (bench/run.py says what for):
+ *   microbench keys half|rest|whole   make subkeys of a key: every second of 1,000, the others, or all of another key
+ *   microbench list half|whole        the time it takes to list them, like the others
+ *   microbench change N               change ten keys, the Nth set of them; 0: none
+ *   microbench load FILE COUNT        load a hive so many times, below HKEY_USERS */
 #include <winsock2.h>
 #include <windows.h>
 #include <stdio.h>
@@ -63,6 +69,84 @@ static void event_create_close(void)
 static HKEY key;
 static const WCHAR *key_path;
 
+enum { SUBKEYS = 1000 };
+
+static HKEY open_keys(const char *which)
+{
+    HKEY parent;
+
+    if (RegCreateKeyExA(HKEY_LOCAL_MACHINE, !strcmp(which, "whole") ? "Software\\WinesiloBenchWhole" : "Software\\WinesiloBench",
+                        0, NULL, 0, KEY_ALL_ACCESS, NULL, &parent, NULL)) die("RegCreateKeyEx");
+    return parent;
+}
+
+static int make_keys(const char *which)
+{
+    HKEY parent = open_keys(which), child;
+    char name[32];
+    int i;
+
+    for (i = !strcmp(which, "rest"); i < SUBKEYS; i += 1 + !!strcmp(which, "whole")) {
+        snprintf(name, sizeof(name), "subkey-%04d", i);
+        if (RegCreateKeyExA(parent, name, 0, NULL, 0, KEY_ALL_ACCESS, NULL, &child, NULL)) die("RegCreateKeyEx");
+        RegCloseKey(child);
+    }
+    return 0;
+}
+
+static void list_keys(void)
+{
+    WCHAR name[64];
+    DWORD i, n = 64;
+
+    for (i = 0; !RegEnumKeyExW(key, i, name, &n, NULL, NULL, NULL, NULL); i++, n = 64) continue;
+    if (i != SUBKEYS) die("listing");
+}
+
+/* Five keys that the base has, among many others, and five new ones in several places. */
+static int change_keys(int number)
+{
+    static const WCHAR *const parents[] = { L"Software", L"System\\CurrentControlSet\\Services", L"Software\\Microsoft\\Windows\\CurrentVersion\\Run",
+                                            L"Software\\Classes", L"Software\\Classes\\CLSID" };
+    WCHAR name[256], new_name[64];
+    DWORD n = 256;
+    HKEY parent, child;
+    int i;
+
+    for (i = 0; number && i < 5; i++) {
+        swprintf(new_name, 64, L"WinesiloBench-%d", number);
+        if (RegCreateKeyExW(HKEY_LOCAL_MACHINE, parents[i], 0, NULL, 0, KEY_ALL_ACCESS, NULL, &parent, NULL)) die("RegCreateKeyEx");
+        if (RegCreateKeyExW(parent, new_name, 0, NULL, 0, KEY_ALL_ACCESS, NULL, &child, NULL)) die("RegCreateKeyEx");
+        if (RegSetValueExW(child, L"Name", 0, REG_SZ, (const BYTE *)L"value", 12)) die("RegSetValueEx");
+        RegCloseKey(child), RegCloseKey(parent);
+    }
+    if (RegOpenKeyExW(HKEY_LOCAL_MACHINE, L"Software\\Classes\\CLSID", 0, KEY_READ, &parent)) die("RegOpenKeyEx");
+    for (i = 0; number && i < 5; i++) {
+        n = 256;
+        if (RegEnumKeyExW(parent, (DWORD)(50 + 90 * i + number), name, &n, NULL, NULL, NULL, NULL)) die("RegEnumKeyEx");
+        if (RegOpenKeyExW(parent, name, 0, KEY_ALL_ACCESS, &child)) die("RegOpenKeyEx");
+        if (RegSetValueExW(child, L"Winesilo", 0, REG_SZ, (const BYTE *)L"value", 12)) die("RegSetValueEx");
+        RegCloseKey(child);
+    }
+    return 0;
+}
+
+static int load_hives(const char *file, int count)
+{
+    TOKEN_PRIVILEGES privilege = { 1, { { { 0, 0 }, SE_PRIVILEGE_ENABLED } } };
+    char name[32];
+    HANDLE token;
+
+    OpenProcessToken(GetCurrentProcess(), TOKEN_ADJUST_PRIVILEGES, &token);
+    LookupPrivilegeValueW(NULL, L"SeRestorePrivilege", &privilege.Privileges[0].Luid);
+    AdjustTokenPrivileges(token, FALSE, &privilege, 0, NULL, NULL);
+    while (count--) {
+        snprintf(name, sizeof(name), "winesilo-bench-%d", count);
+        if (RegLoadKeyA(HKEY_USERS, name, file)) die("RegLoadKey");
+    }
+    return 0;
+}
+
 static void key_open_close(void)
 {
     HKEY opened;
@@ -77,6 +161,43 @@ static void value_query(void)
     DWORD size = sizeof(data);
 
     if (RegQueryValueExW(key, L"ProgramFilesDir", NULL, NULL, (BYTE *)data, &size)) die("RegQueryValueEx");
+}
+
+static HKEY bench_key;
+
+static void key_write(void)
+{
+    static DWORD number;
+
+    number++;
+    if (RegSetValueExW(bench_key, L"number", 0, REG_DWORD, (const BYTE *)&number, sizeof(number))) die("RegSetValueEx");
+}
+
+static void key_create_delete(void)
+{
+    HKEY made;
+
+    if (RegCreateKeyExW(bench_key, L"made", 0, NULL, 0, KEY_ALL_ACCESS, NULL, &made, NULL)) die("RegCreateKeyEx");
+    RegCloseKey(made);
+    if (RegDeleteKeyW(bench_key, L"made")) die("RegDeleteKey");
+}
+
+static void key_query_info(void)
+{
+    DWORD n;
+
+    if (RegQueryInfoKeyW(key, NULL, NULL, NULL, &n, NULL, NULL, NULL, NULL, NULL, NULL, NULL)) die("RegQueryInfoKey");
+}
+
+/* What is below Software is merged in a silo from now on. */
+static void bench_keys(void)
+{
+    if (RegCreateKeyExW(HKEY_LOCAL_MACHINE, L"Software\\WinesiloBenchKey", 0, NULL, 0, KEY_ALL_ACCESS, NULL, &bench_key, NULL)) die("RegCreateKeyEx");
+    measure("key_open_close_beside_own", 5000, key_open_close);
+    measure("key_write", 5000, key_write);
+    measure("key_create_delete", 2000, key_create_delete);
+    measure("key_query_info", 5000, key_query_info);
+    RegCloseKey(bench_key);
 }
 
 static HANDLE data_file;
@@ -245,6 +366,14 @@ static void process_start(void)
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "nothing")) return 0;
+    if (argc > 2 && !strcmp(argv[1], "keys")) return make_keys(argv[2]);
+    if (argc > 2 && !strcmp(argv[1], "change")) return change_keys(atoi(argv[2]));
+    if (argc > 3 && !strcmp(argv[1], "load")) return load_hives(argv[2], atoi(argv[3]));
+    if (argc > 2 && !strcmp(argv[1], "list")) {
+        key = open_keys(argv[2]);
+        measure("list", 5, list_keys);
+        return 0;
+    }
     if (argc > 1) rounds = atoi(argv[1]);
     if (rounds < 1 || rounds > MAX_ROUNDS) rounds = 7;
     measure("event_create_close", 5000, event_create_close);
@@ -252,6 +381,7 @@ int main(int argc, char **argv)
     if (RegOpenKeyExW(HKEY_LOCAL_MACHINE, key_path, 0, KEY_READ, &key)) die("RegOpenKeyEx");
     measure("key_open_close", 5000, key_open_close);
     measure("value_query", 5000, value_query);
+    bench_keys();
     measure("file_open_close", 3000, file_open_close);
     bench_files();
     bench_pipe();

@@ -131,7 +131,6 @@ static NTSTATUS create_new(struct creation *c, struct place *place, ACCESS_MASK 
 
     TRACE("NtCreateKey", "create", place->logical);
     status = regtree_prepare_create(place->logical);
-    if (status == STATUS_PREDEFINED_HANDLE) return STATUS_ACCESS_DENIED;
     if (status || (status = place_in_hive(place, &attr, &parent))) return status;
     status = create(c, attr, access);
     if (parent) real_NtClose(parent);
@@ -196,7 +195,7 @@ static NTSTATUS delete_base_key(HANDLE key)
     struct span logical;
     NTSTATUS status;
 
-    if (!(key_access(key) & DELETE_ACCESS)) return STATUS_ACCESS_DENIED;
+    if (!(granted_access(key) & DELETE_ACCESS)) return STATUS_ACCESS_DENIED;
     if ((status = regkey_name(key, &name))) return status;
     if (!regkey_logical(path_span(&name), &logical) || !logical.n) return STATUS_ACCESS_DENIED;
     TRACE("NtDeleteKey", "hide", logical);
@@ -219,7 +218,7 @@ NTSTATUS hook_NtDeleteKey(HANDLE key)
         if (!slot || slot->state == KEY_FOREIGN) return real_NtDeleteKey(use);
         if (slot->state == KEY_BASE) status = delete_base_key(key);
         else if (!regtree_path(slot->node, slot->serial, &path)) return real_NtDeleteKey(use); /* deleted already */
-        else status = regtree_delete(path_span(&path), use, key_access(use));
+        else status = regtree_delete(path_span(&path), use);
         if (status != STATUS_KEY_DELETED) return status;
     }
     return STATUS_KEY_DELETED;
@@ -395,7 +394,7 @@ static bool may_list(HANDLE key, struct slot *slot)
     enum { CHECKED = 1 };
 
     if (slot->flags & CHECKED) return true;
-    if (!(key_access(key) & KEY_ENUMERATE_SUB_KEYS)) return false;
+    if (!(granted_access(key) & KEY_ENUMERATE_SUB_KEYS)) return false;
     slot->flags |= CHECKED;
     return true;
 }
@@ -584,7 +583,7 @@ NTSTATUS hook_NtRenameKey(HANDLE key, UNICODE_STRING *name)
     memcpy(text, name->Buffer, n * sizeof(WCHAR));
     for (i = 0; i < n && text[i] != '\\'; i++) continue;
     if ((status = key_for_writing(&use, rights))) return status;
-    if (i < n || (name->Length & 1) || (key_access(use) & rights) != rights || !peek(slot_of(key), &node) ||
+    if (i < n || (name->Length & 1) || (granted_access(use) & rights) != rights || !peek(slot_of(key), &node) ||
         !regtree_path(slot_of(key)->node, slot_of(key)->serial, &path) || !parent_path(path_span(&path)).n)
         return real_NtRenameKey(use, name);
     return regtree_rename(path_span(&path), use, (struct span){ text, n });

@@ -254,7 +254,7 @@ static void walk_once(const struct key_index *index, const struct key_path *path
     else if (walk->exact && kind == KIND_BASE_LINK) walk->place = PLACE_BASE;
     else {
         kind = cover_of(index, step.at);
-        walk->place = kind == KIND_MERGED || kind == KIND_BASE_LINK ? PLACE_BASE : PLACE_ABSENT;
+        walk->place = kind == KIND_MERGED || kind == KIND_HOLDER || kind == KIND_BASE_LINK ? PLACE_BASE : PLACE_ABSENT;
     }
     /* the hives of silos are no part of what a silo sees */
     if (step.at == INDEX_USER && step.name.n > 9 && span_equal_ascii((struct span){ step.name.s, 9 }, "winesilo-"))

@@ -19,6 +19,7 @@ enum key_kind {
     KIND_OPAQUE,    /* a private key that hides the base's subkeys, maybe with marks among its own */
     KIND_OWN,       /* a private key where the base has none, or below such: all its subkeys are its own */
     KIND_LINK,      /* a private registry link */
+    KIND_HOLDER,    /* a private key that only holds others: itself it is the base's, one for performance data */
     KIND_HIDDEN,    /* a key of the base that is deleted in the silo */
 };
 

@@ -44,13 +44,6 @@ static void get_ready(void)
 
 /* ---- handles ---- */
 
-ACCESS_MASK key_access(HANDLE key)
-{
-    OBJECT_BASIC_INFORMATION info;
-
-    return real_NtQueryObject(key, ObjectBasicInformation, &info, sizeof(info), NULL) ? 0 : info.GrantedAccess;
-}
-
 /* The slot is filled for whoever looks at it without a lock: the state last. */
 static void fill_slot(HANDLE key, enum key_state state, uint32_t generation, uint32_t node, uint32_t serial, HANDLE twin)
 {
@@ -89,7 +82,7 @@ static void walk_logical(struct span logical, struct key_walk *walk)
 /* the private key at a path, opened for whoever has the handle key */
 static NTSTATUS open_twin(HANDLE key, struct span logical, HANDLE *twin)
 {
-    NTSTATUS status = private_open(logical, key_access(key), twin);
+    NTSTATUS status = private_open(logical, granted_access(key), twin);
 
     return status == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_KEY_DELETED : status;
 }
@@ -97,7 +90,7 @@ static NTSTATUS open_twin(HANDLE key, struct span logical, HANDLE *twin)
 NTSTATUS key_is_gone(HANDLE key)
 {
     HANDLE deleted = NULL;
-    NTSTATUS status = regtree_deleted_key(key_access(key), &deleted);
+    NTSTATUS status = regtree_deleted_key(granted_access(key), &deleted);
 
     if (!status) fill_slot(key, KEY_PRIVATE, regtree_generation(), 0, NO_SERIAL, deleted);
     return status;
@@ -227,7 +220,7 @@ NTSTATUS key_own(HANDLE *key, ACCESS_MASK need)
         *key = original;
         if ((status = key_for_reading(key, &slot))) return status;
         if (!slot || slot->state != KEY_BASE) return STATUS_SUCCESS;
-        if (!(key_access(original) & need)) return STATUS_SUCCESS;
+        if (!(granted_access(original) & need)) return STATUS_SUCCESS;
         if ((status = regkey_name(original, &name))) return status;
         if (!regkey_logical(path_span(&name), &logical)) return STATUS_SUCCESS;
         TRACE("copy-up", "key", logical);

@@ -25,7 +25,6 @@ NTSTATUS key_for_writing(HANDLE *key, ACCESS_MASK need);
 NTSTATUS key_is_gone(HANDLE key);
 /* A handle of the base's key that shows through a private one; NULL: none. */
 HANDLE key_lower(struct slot *slot, const struct key_node *node);
-ACCESS_MASK key_access(HANDLE key);
 
 enum { PLACE_TEXT = 400, PLACE_PREFIX = 64 };
 

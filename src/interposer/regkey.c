@@ -306,6 +306,13 @@ NTSTATUS describe_key(HANDLE key, struct child_name *own)
     return status;
 }
 
+ACCESS_MASK granted_access(HANDLE key)
+{
+    OBJECT_BASIC_INFORMATION info;
+
+    return real_NtQueryObject(key, ObjectBasicInformation, &info, sizeof(info), NULL) ? 0 : info.GrantedAccess;
+}
+
 int64_t last_write(HANDLE key)
 {
     struct {

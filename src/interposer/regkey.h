@@ -49,6 +49,7 @@ NTSTATUS make_link(HANDLE parent, struct span name, struct span target); /* no t
 NTSTATUS copy_values(HANDLE from, HANDLE to);
 void copy_security(HANDLE from, HANDLE to);
 int64_t last_write(HANDLE key);
+ACCESS_MASK granted_access(HANDLE key);
 
 enum { TREE_DEPTH = INDEX_DEPTH };
 

@@ -184,12 +184,34 @@ static bool leads_somewhere(HANDLE parent, struct span name)
     return !open_at(parent, name, 0, KEY_QUERY_VALUE, &key);
 }
 
-static bool base_has(struct span logical)
+/* can keys be made below a node? */
+static bool holds_keys(enum key_kind kind)
+{
+    return is_private_kind(kind) || kind == KIND_HOLDER;
+}
+
+/* STATUS_SUCCESS, or STATUS_PREDEFINED_HANDLE for a key of performance data: the base has a key there. */
+static NTSTATUS ask_base(struct span logical)
 {
     CLEANUP(close_handle) HANDLE base = NULL;
-    NTSTATUS status = base_open(logical, KEY_QUERY_VALUE, &base);
+
+    return base_open(logical, KEY_QUERY_VALUE, &base);
+}
+
+static bool base_has(struct span logical)
+{
+    NTSTATUS status = ask_base(logical);
 
     return !status || status == STATUS_PREDEFINED_HANDLE;
+}
+
+/* what a private key is whose parent is of a kind */
+static enum key_kind kind_below(enum key_kind parent, struct span logical)
+{
+    NTSTATUS status = parent == KIND_MERGED || parent == KIND_HOLDER ? ask_base(logical) : STATUS_OBJECT_NAME_NOT_FOUND;
+
+    if (status == STATUS_PREDEFINED_HANDLE) return KIND_HOLDER;
+    return status ? KIND_OWN : KIND_MERGED;
 }
 
 static void scan_below(HANDLE key, struct span logical, uint32_t node, int depth);
@@ -218,7 +240,7 @@ static void scan_child(HANDLE parent, struct span logical, uint32_t parent_node,
     else if (!(node = index_add(INDEX, parent_node, name))) return;
     else if (target.n && index_set_target(INDEX, node, path_span(&target))) index_set_kind(INDEX, node, KIND_LINK);
     else {
-        index_set_kind(INDEX, node, kind_of(parent_node) == KIND_MERGED && base_has(logical) ? KIND_MERGED : KIND_OWN);
+        index_set_kind(INDEX, node, kind_below(kind_of(parent_node), logical));
         scan_below(key, logical, node, depth + 1);
     }
 }
@@ -305,6 +327,22 @@ static NTSTATUS copy_key(HANDLE base, const struct child_name *own, HANDLE paren
     return status;
 }
 
+static NTSTATUS make_holder(uint32_t parent_node, struct span logical, uint32_t *node)
+{
+    CLEANUP(close_handle) HANDLE parent = NULL, holder = NULL;
+    struct span name = last_component(logical);
+    NTSTATUS status = private_open(parent_path(logical), KEY_ALL_ACCESS, &parent);
+    int64_t before;
+
+    if (status) return status;
+    before = last_write(parent);
+    if ((status = create_at(parent, name, 0, nothing, &holder, NULL))) return status;
+    if (!(*node = index_add(INDEX, parent_node, name))) return STATUS_INSUFFICIENT_RESOURCES;
+    keep_time(parent, parent_node, before);
+    index_set_kind(INDEX, *node, KIND_HOLDER);
+    return STATUS_SUCCESS;
+}
+
 /* Make the child at logical of a private node private, if the base has it; the lock is held. */
 static NTSTATUS copy_child(uint32_t parent_node, struct span logical, uint32_t *node)
 {
@@ -315,8 +353,9 @@ static NTSTATUS copy_child(uint32_t parent_node, struct span logical, uint32_t *
     int64_t before;
     NTSTATUS status;
 
-    if ((status = base_open(logical, KEY_READ_ACCESS, &base))) return status;
-    if ((status = describe_key(base, &own))) return status;
+    status = base_open(logical, KEY_READ_ACCESS, &base);
+    if (status == STATUS_PREDEFINED_HANDLE) return make_holder(parent_node, logical, node);
+    if (status || (status = describe_key(base, &own))) return status;
     if ((status = private_open(parent_path(logical), KEY_ALL_ACCESS, &parent))) return status;
     before = last_write(parent);
     if (regkey_read_link(base, &target)) {
@@ -353,10 +392,11 @@ static NTSTATUS copy_path(struct span logical, uint32_t *node)
         case KIND_MERGED:
         case KIND_OPAQUE:
         case KIND_OWN:
+        case KIND_HOLDER:
         case KIND_LINK: break;
         case KIND_HIDDEN: return STATUS_OBJECT_NAME_NOT_FOUND;
         default:
-            if (kind_of(*node) != KIND_MERGED) return STATUS_OBJECT_NAME_NOT_FOUND;
+            if (kind_of(*node) != KIND_MERGED && kind_of(*node) != KIND_HOLDER) return STATUS_OBJECT_NAME_NOT_FOUND;
             status = copy_child(*node, (struct span){ logical.s, (size_t)(name.s + name.n - logical.s) }, &child);
             if (status) return status;
         }
@@ -373,6 +413,7 @@ NTSTATUS regtree_copy_up(struct span logical)
 
     lock_tree(&q);
     status = copy_path(logical, &node);
+    if (!status && kind_of(node) == KIND_HOLDER) status = STATUS_PREDEFINED_HANDLE;
     unlock_tree(&q);
     return status;
 }
@@ -494,7 +535,7 @@ NTSTATUS regtree_publish(struct span logical, HANDLE key, bool link)
 
     lock_tree(&q);
     parent = node_of(parent_path(logical));
-    if (is_private_kind(kind_of(parent)) && (node = index_add(INDEX, parent, last_component(logical)))) {
+    if (holds_keys(kind_of(parent)) && (node = index_add(INDEX, parent, last_component(logical)))) {
         status = STATUS_SUCCESS;
         if (kind_of(node) == KIND_HIDDEN && !link) {
             if (!(status = private_open(logical, KEY_ALL_ACCESS, &own))) status = make_opaque(own, node);
@@ -649,7 +690,7 @@ static void forget(struct span logical, uint32_t node)
     regtree_written();
 }
 
-NTSTATUS regtree_delete(struct span logical, HANDLE key, ACCESS_MASK access)
+NTSTATUS regtree_delete(struct span logical, HANDLE key)
 {
     struct quiet q;
     uint32_t node;
@@ -658,9 +699,9 @@ NTSTATUS regtree_delete(struct span logical, HANDLE key, ACCESS_MASK access)
     lock_tree(&q);
     node = node_of(logical);
     if (!is_private_kind(kind_of(node))) status = STATUS_KEY_DELETED;
-    else if (!(access & DELETE_ACCESS)) status = STATUS_ACCESS_DENIED;
     else if (kind_of(node) == KIND_MERGED || kind_of(node) == KIND_OPAQUE) {
-        if (!(status = has_no_subkeys(node, logical))) delete_marks(logical);
+        if (!(granted_access(key) & DELETE_ACCESS)) status = STATUS_ACCESS_DENIED;
+        else if (!(status = has_no_subkeys(node, logical))) delete_marks(logical);
     }
     if (!status && !(status = real_NtDeleteKey(key))) forget(logical, node);
     unlock_tree(&q);

@@ -34,8 +34,8 @@ void regtree_note_target(struct span logical);
 NTSTATUS regtree_hide(struct span logical, bool with_subkeys);
 /* A handle of a key that was deleted: what is done with it fails as it must. */
 NTSTATUS regtree_deleted_key(ACCESS_MASK access, HANDLE *key);
-/* Delete the private key at a path through a handle of it that has the rights access. */
-NTSTATUS regtree_delete(struct span logical, HANDLE key, ACCESS_MASK access);
+/* Delete the private key at a path through a handle of it. */
+NTSTATUS regtree_delete(struct span logical, HANDLE key);
 /* A hive was unloaded: forget its keys. */
 void regtree_forget(struct span logical);
 /* Rename the private key at a path through a handle of it. */

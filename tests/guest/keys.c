@@ -14,6 +14,8 @@
 NTSYSAPI NTSTATUS NTAPI NtQueryKey(HANDLE, int, void *, ULONG, ULONG *);
 NTSYSAPI NTSTATUS NTAPI NtEnumerateKey(HANDLE, ULONG, int, void *, ULONG, ULONG *);
 NTSYSAPI NTSTATUS NTAPI NtDeleteKey(HANDLE);
+NTSYSAPI NTSTATUS NTAPI NtOpenKey(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *);
+NTSYSAPI NTSTATUS NTAPI NtCreateKey(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *, ULONG, const UNICODE_STRING *, ULONG, ULONG *);
 NTSYSAPI NTSTATUS NTAPI NtRenameKey(HANDLE, UNICODE_STRING *);
 NTSYSAPI NTSTATUS NTAPI NtNotifyChangeKey(HANDLE, HANDLE, void *, void *, IO_STATUS_BLOCK *, ULONG, BOOLEAN, void *, ULONG,
                                           BOOLEAN);
@@ -319,6 +321,28 @@ static void check_link(void)
     CHECK_RESULT("link-gone", open(HKEY_LOCAL_MACHINE, L"Software\\wst-link", KEY_READ, &key), ERROR_FILE_NOT_FOUND);
 }
 
+/* A key of performance data has a handle that stands for no key, below which keys can be made all the same. */
+static void check_performance_data(void)
+{
+    UNICODE_STRING name = nt_string(L"\\Registry\\Machine\\Software\\Microsoft\\Windows NT\\CurrentVersion\\Perflib\\009");
+    UNICODE_STRING below = nt_string(L"wst");
+    OBJECT_ATTRIBUTES attr;
+    HANDLE key, child, again;
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        InitializeObjectAttributes(&attr, &name, OBJ_CASE_INSENSITIVE, NULL, NULL);
+        CHECK_STATUS("performance-open", NtOpenKey(&key, KEY_ALL_ACCESS, &attr), 0x40000016);
+        CHECK_RESULT("performance-set", set(key, L"wst", L"x"), ERROR_INVALID_HANDLE);
+        InitializeObjectAttributes(&attr, &below, OBJ_CASE_INSENSITIVE, key, NULL);
+        CHECK_STATUS("performance-child", NtCreateKey(&child, KEY_ALL_ACCESS, &attr, 0, NULL, 0, NULL), 0);
+        CHECK_STATUS("performance-child-opened", NtOpenKey(&again, KEY_READ, &attr), 0);
+        CHECK_STATUS("performance-child-deleted", NtDeleteKey(child), 0);
+        CHECK_STATUS("performance-child-gone", NtOpenKey(&child, KEY_READ, &attr), 0xC0000034);
+        CloseHandle(again), CloseHandle(key);
+    }
+}
+
 /* ---- watching ---- */
 
 static DWORD WINAPI change_later(void *value)
@@ -488,6 +512,7 @@ int main(int argc, char **argv)
     check_rename();
     check_save();
     check_link();
+    check_performance_data();
     check_watch();
     check_race(argv[0]);
     return finish();
