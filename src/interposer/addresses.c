@@ -101,7 +101,7 @@ bool address_show(const struct silo_addresses *silo, void *addr, size_t size, en
     if (bound == ADDRESS_OWN || address_kind(silo, addr, size) != ADDRESS_OWN) return false;
     memset(&a, 0, sizeof(a));
     memcpy(&a, addr, size < sizeof(a) ? size : sizeof(a));
-    if (a.family == WS_AF_INET) memcpy(a.v4.addr, bound == ADDRESS_ANY ? any4 : loopback4, 4);
+    if (a.family == WS_AF_INET) memcpy(a.v4.addr, bound == ADDRESS_ANY ? any4 : bound == ADDRESS_ALIAS ? alias4 : loopback4, 4);
     else {
         twin = !memcmp(a.v6.addr + 12, silo->twin, 4);
         if (bound == ADDRESS_ANY6) memcpy(a.v6.addr, any6, 16);

@@ -35,6 +35,9 @@ enum {
     AFD_SET_IP_DROP_MEMBERSHIP = 0x1203d0,
     AFD_SET_IP_MULTICAST_IF = 0x1203e4,
     AFD_GET_IPV6_V6ONLY = 0x12045c,
+    AFD_SET_IPV6_RECVHOPLIMIT = 0x12047c,
+    AFD_SET_IPV6_RECVTCLASS = 0x12048c,
+    AFD_GET_SO_EXCLUSIVEADDRUSE = 0x1204a4,
 };
 
 #define STATUS_SHARING_VIOLATION STATUS(0xc0000043)
@@ -55,6 +58,7 @@ enum {
     SOCKET_CONNECTED = 2,
     SOCKET_V6_ONLY = 4, /* the program made it IPv6 only; for Linux it is not, or it could not use the stand-ins */
     SOCKET_DATAGRAM = 8,
+    SOCKET_BESIDE = 16, /* see bind_beside; slot->extra is the port */
 };
 
 struct bind_params {
@@ -178,12 +182,14 @@ static unsigned int flags_of(const struct socket_facts *facts)
 }
 
 /* A socket was bound; addr is what Linux says. For this process, and for others that inherit the socket. */
-static void note_bound(HANDLE handle, const struct socket_facts *facts, const struct ws_sockaddr *addr, enum address_kind kind)
+static void note_bound(HANDLE handle, const struct socket_facts *facts, const struct ws_sockaddr *addr, enum address_kind kind,
+                       unsigned int more)
 {
     struct reach here = network_here(facts->stream);
 
     note_socket(handle, kind, flags_of(facts));
-    network_note_bound(network, facts->stream, address_place(&here.silo, addr), addr->port, kind, facts->v6_only);
+    network_note_bound(network, facts->stream, address_place(&here.silo, addr), addr->port, kind,
+                       (facts->v6_only ? BOUND_V6_ONLY : 0) | more);
 }
 
 static bool is_bound(HANDLE handle)
@@ -252,7 +258,7 @@ static NTSTATUS bind_quietly(HANDLE handle, const struct socket_facts *facts, ui
         status = real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_BIND, &params,
                                             (ULONG)(4 + address_size(&params.addr)), &bound,
                                             (ULONG)address_size(&params.addr));
-    if (!status) note_bound(handle, facts, &bound, kind);
+    if (!status) note_bound(handle, facts, &bound, kind, 0);
     return status;
 }
 
@@ -273,7 +279,7 @@ struct binding {
     ULONG in_size;
     enum address_kind kind;
     struct socket_facts facts;
-    bool twin;
+    bool twin, exclusive, beside;
 };
 
 /* Is the port to be bound elsewhere: published, or out of reach of a host without privileges? */
@@ -339,6 +345,49 @@ static NTSTATUS bind_elsewhere(const struct ioctl *c, struct binding *b, const s
     return status;
 }
 
+static bool is_exclusive(HANDLE handle)
+{
+    int32_t value = 0;
+    IO_STATUS_BLOCK io;
+
+    return !real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_GET_SO_EXCLUSIVEADDRUSE, NULL, 0, &value,
+                                       sizeof(value)) && value;
+}
+
+static bool is_v4_kind(enum address_kind kind)
+{
+    return kind == ADDRESS_ANY || kind == ADDRESS_LOOPBACK || kind == ADDRESS_MAPPED_ANY || kind == ADDRESS_MAPPED_LOOPBACK;
+}
+
+/* The wildcard and 127.0.0.1 are two addresses, and so are 0.0.0.0 and a dual-stack ::, that a program may bind to one
+ * port; here they are the same. The second one is put at the twin, as the rules of the server for those that exclude
+ * others allow it. */
+static NTSTATUS bind_beside(const struct ioctl *c, struct binding *b)
+{
+    unsigned int first = network_bound_as(network, true, PLACE_OWN, b->params.addr.port);
+    enum address_kind kind = first & BOUND_KIND;
+    bool any = address_is_wildcard(kind), same = any == address_is_wildcard(b->kind);
+
+    if (!(first & BOUND_KNOWN) || kind == ADDRESS_OWN || b->kind == ADDRESS_OWN) return STATUS_SHARING_VIOLATION;
+    if (same && (!any || is_v4_kind(kind) == is_v4_kind(b->kind))) return STATUS_SHARING_VIOLATION;
+    if (any && (first & BOUND_EXCLUSIVE)) return STATUS_ACCESS_DENIED;
+    if (!any && b->exclusive) return STATUS_SHARING_VIOLATION;
+    TRACE("bind", "beside", no_name);
+    address_set(&b->params.addr, config.twin);
+    b->beside = true;
+    return pass(c, &b->params, b->in_size);
+}
+
+static void note_bind(const struct ioctl *c, const struct binding *b, const struct ws_sockaddr *bound)
+{
+    struct slot *slot;
+
+    note_bound(c->handle, &b->facts, bound, b->kind, (b->exclusive ? BOUND_EXCLUSIVE : 0) | (b->beside ? BOUND_BESIDE : 0));
+    if (!b->beside || !(slot = socket_slot(c->handle))) return;
+    slot->flags |= SOCKET_BESIDE;
+    slot->extra = bound->port;
+}
+
 static NTSTATUS do_bind_now(const struct ioctl *c, struct binding *b)
 {
     struct network_port elsewhere;
@@ -349,14 +398,16 @@ static NTSTATUS do_bind_now(const struct ioctl *c, struct binding *b)
     else {
         TRACE("bind", "socket", no_name);
         if (b->kind != ADDRESS_OWN) address_set(&b->params.addr, b->twin ? config.twin : config.address);
+        b->exclusive = b->facts.stream && address_is_wildcard(b->kind) && is_exclusive(c->handle);
         status = bind_at(c, b);
+        if (status == STATUS_SHARING_VIOLATION && b->facts.stream && !b->twin) status = bind_beside(c, b);
     }
     if (status == STATUS_SUCCESS && c->out && c->out_size >= 16) {
         struct ws_sockaddr bound = { 0 };
         size_t size = c->out_size < sizeof(bound) ? c->out_size : sizeof(bound);
 
         memcpy(&bound, c->out, size);
-        note_bound(c->handle, &b->facts, &bound, b->kind);
+        note_bind(c, b, &bound);
         network_show(&here, c->out, c->out_size, true, BOUND_KNOWN | b->kind, b->kind);
     }
     return status;
@@ -382,7 +433,7 @@ static NTSTATUS do_bind_any(const struct ioctl *c, struct binding *b)
     status = pass(c, c->in, c->in_size);
     if (status) return status;
     memcpy(&bound, c->out, size);
-    note_bound(c->handle, &b->facts, &bound, b->kind);
+    note_bound(c->handle, &b->facts, &bound, b->kind, 0);
     return status;
 }
 
@@ -400,10 +451,6 @@ static NTSTATUS do_bind(const struct ioctl *c)
     if (b.kind == ADDRESS_FOREIGN) {
         TRACE("bind", "refused", no_name);
         return STATUS_INVALID_ADDRESS_COMPONENT;
-    }
-    if (b.kind == ADDRESS_ALIAS) {
-        b.kind = ADDRESS_OWN;
-        address_set(&b.params.addr, config.address);
     }
     b.facts = look_at(c->handle, b.params.addr.family == WS_AF_INET6);
     b.twin = (b.kind == ADDRESS_ANY6 && b.facts.v6_only) || b.kind == ADDRESS_LOOPBACK6;
@@ -602,6 +649,26 @@ static NTSTATUS do_get_v6_only(const struct ioctl *c)
     return status;
 }
 
+/* What IPv6 tells of a datagram, the stand-ins' IPv4 tells in other messages (socket_unix.c). */
+static NTSTATUS do_receive_option(const struct ioctl *c)
+{
+    NTSTATUS status = pass(c, c->in, c->in_size);
+    int fd, value = 0;
+
+    if (status || !c->in || !c->in_size) return status;
+    memcpy(&value, c->in, c->in_size < sizeof(value) ? c->in_size : sizeof(value));
+    if ((fd = unix_socket(c->handle)) < 0) return status;
+    setsockopt(fd, IPPROTO_IP, c->code == AFD_SET_IPV6_RECVHOPLIMIT ? IP_RECVTTL : IP_RECVTOS, &value, sizeof(value));
+    close(fd);
+    return status;
+}
+
+/* a socket that stood beside another one is closed */
+void socket_closed(const struct slot *slot)
+{
+    if (slot->flags & SOCKET_BESIDE) network_note_closed(network, true, (uint16_t)slot->extra);
+}
+
 /* ---- multicast ---- */
 
 /* The interface of an address the silo knows as its own is the one that Linux chooses for the group. */
@@ -708,7 +775,7 @@ static NTSTATUS do_row(const struct ioctl *c)
 
     if (!c->in || c->in_size != sizeof(asked)) return pass(c, c->in, c->in_size);
     memcpy(&asked, c->in, sizeof(asked));
-    if (!nsi_asks_address(&asked.head, &all) || c->apc || c->event || !c->out || c->out_size < asked.head.rw_size)
+    if (!nsi_asks_address(&asked.head, &all) || memcmp(asked.key + 8, config.address, 4) || c->apc || c->event || !c->out || c->out_size < asked.head.rw_size)
         return pass(c, c->in, c->in_size);
     if (!(keys = allocate(nsi_size(&all)))) return STATUS_NO_MEMORY;
     status = real_NtDeviceIoControlFile(c->handle, NULL, NULL, NULL, &io, NSI_ENUMERATE_ALL, &all, sizeof(all), keys,
@@ -739,6 +806,8 @@ static const struct {
     { AFD_ACCEPT, false, do_accept },
     { AFD_ACCEPT_INTO, false, do_accept_into },
     { AFD_GET_IPV6_V6ONLY, false, do_get_v6_only },
+    { AFD_SET_IPV6_RECVHOPLIMIT, false, do_receive_option },
+    { AFD_SET_IPV6_RECVTCLASS, false, do_receive_option },
     { AFD_SET_IP_ADD_MEMBERSHIP, false, do_multicast },
     { AFD_SET_IP_DROP_MEMBERSHIP, false, do_multicast },
     { AFD_SET_IP_MULTICAST_IF, false, do_multicast },

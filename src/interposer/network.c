@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+struct network *network;
+
 /* ---- rules ---- */
 
 enum { ATTEMPTS = 1000 };
@@ -239,6 +241,11 @@ void network_port_address(const struct network_port *port, const uint8_t own[4],
 
 /* ---- how ports were bound ---- */
 
+void network_note_closed(struct network *n, bool stream, uint16_t port)
+{
+    atomic_store_explicit(&n->bound_as[PLACE_TWIN][stream][ntohs(port)], 0, memory_order_relaxed);
+}
+
 enum place address_place(const struct silo_addresses *silo, const struct ws_sockaddr *addr)
 {
     enum address_kind kind = address_kind(silo, addr, sizeof(*addr));
@@ -248,16 +255,17 @@ enum place address_place(const struct silo_addresses *silo, const struct ws_sock
     return memcmp(address_v4(addr), silo->own, 4) ? PLACE_TWIN : PLACE_OWN;
 }
 
-void network_note_bound(struct network *n, bool stream, enum place place, uint16_t port, enum address_kind kind, bool v6_only)
+void network_note_bound(struct network *n, bool stream, enum place place, uint16_t port, enum address_kind kind,
+                        unsigned int flags)
 {
     unsigned int index = ntohs(port);
 
     if (place >= PLACES) return;
     if (kind == ADDRESS_OWN) atomic_store_explicit(&n->own_bound, 1, memory_order_relaxed);
     atomic_store_explicit(&n->bound_as[place][stream][index],
-                          (uint8_t)(BOUND_KNOWN | (unsigned int)kind | (v6_only ? BOUND_V6_ONLY : 0)), memory_order_relaxed);
+                          (uint8_t)(BOUND_KNOWN | (unsigned int)kind | flags), memory_order_relaxed);
     /* an IPv6-only socket: its port is no dual-stack one any more */
-    if (place == PLACE_TWIN && (network_bound_as(n, stream, PLACE_OWN, port) & BOUND_KIND) == ADDRESS_ANY6)
+    if (place == PLACE_TWIN && (flags & BOUND_V6_ONLY) && (network_bound_as(n, stream, PLACE_OWN, port) & BOUND_KIND) == ADDRESS_ANY6)
         atomic_store_explicit(&n->bound_as[PLACE_OWN][stream][index], 0, memory_order_relaxed);
 }
 
@@ -277,13 +285,28 @@ static bool is_dual(const struct reach *r, uint16_t port)
 
     if (network_port_of(r->network, r->stream, false, port, &elsewhere)) return elsewhere.kind == ADDRESS_ANY6;
     bound = network_bound_as(r->network, r->stream, PLACE_OWN, port);
-    return bound == (BOUND_KNOWN | ADDRESS_ANY6);
+    return (bound & (BOUND_KNOWN | BOUND_KIND)) == (BOUND_KNOWN | ADDRESS_ANY6);
+}
+
+/* Of two IPv4 sockets at a port, one beside the other, the more special one gets connections to 127.0.0.1. */
+static bool is_beside(const struct reach *r, uint16_t port)
+{
+    unsigned int beside = network_bound_as(r->network, r->stream, PLACE_TWIN, port), first;
+
+    if (!(beside & BOUND_BESIDE)) return false;
+    first = network_bound_as(r->network, r->stream, PLACE_OWN, port) & BOUND_KIND;
+    switch (beside & BOUND_KIND) {
+    case ADDRESS_LOOPBACK:
+    case ADDRESS_MAPPED_LOOPBACK: return true;
+    case ADDRESS_ANY: return first == ADDRESS_ANY6;
+    default: return false;
+    }
 }
 
 static enum verdict reach_own(const struct reach *r, struct ws_sockaddr *addr, enum address_kind kind)
 {
     bool v6 = kind == ADDRESS_LOOPBACK6 || kind == ADDRESS_ANY6;
-    bool twin = v6 && !is_dual(r, addr->port);
+    bool twin = v6 ? !is_dual(r, addr->port) : kind != ADDRESS_OWN && is_beside(r, addr->port);
     struct network_port elsewhere;
 
     if (network_port_of(r->network, r->stream, twin, addr->port, &elsewhere) && (!elsewhere.v6 || v6))
@@ -311,7 +334,7 @@ enum verdict network_reach(const struct reach *r, struct ws_sockaddr *addr, size
 {
     enum address_kind kind = address_kind(&r->silo, addr, size);
 
-    *explicit = kind == ADDRESS_OWN || kind == ADDRESS_ALIAS;
+    *explicit = kind == ADDRESS_OWN;
     if (kind == ADDRESS_OTHER) return REACH_UNCHANGED;
     return kind == ADDRESS_FOREIGN ? reach_linked(r, addr) : reach_own(r, addr, kind);
 }

@@ -43,8 +43,14 @@ enum { PORT_FREE, PORT_CHANGING, PORT_USED };
 /* Whose address a socket is bound to in Linux: the silo's, its twin, the wildcard, none of them. */
 enum place { PLACE_OWN, PLACE_TWIN, PLACE_ANY, PLACES };
 
-/* bound_as: an address_kind, and whether the program made the socket IPv6 only; 0: nothing is known */
-enum { BOUND_KIND = 0x0f, BOUND_KNOWN = 0x10, BOUND_V6_ONLY = 0x20 };
+/* bound_as: an address_kind, and whether the program made the socket IPv6 only ...; 0: nothing is known */
+enum {
+    BOUND_KIND = 0x0f,
+    BOUND_KNOWN = 0x10,
+    BOUND_V6_ONLY = 0x20,
+    BOUND_EXCLUSIVE = 0x40, /* SO_EXCLUSIVEADDRUSE */
+    BOUND_BESIDE = 0x80,    /* at the twin because another one is at the silo's address (hook_socket.c) */
+};
 
 struct network {
     char magic[8];
@@ -97,7 +103,8 @@ void network_port_address(const struct network_port *port, const uint8_t own[4],
 
 enum place address_place(const struct silo_addresses *silo, const struct ws_sockaddr *addr);
 void network_note_bound(struct network *n, bool stream, enum place place, uint16_t port, enum address_kind kind,
-                        bool v6_only);
+                        unsigned int flags);
+void network_note_closed(struct network *n, bool stream, uint16_t port); /* one beside another */
 unsigned int network_bound_as(struct network *n, bool stream, enum place place, uint16_t port);
 
 /* ---- destinations ---- */
@@ -128,9 +135,10 @@ enum verdict network_reach(const struct reach *r, struct ws_sockaddr *addr, size
  * Says whether it changed. */
 bool network_show(const struct reach *r, void *addr, size_t size, bool local, unsigned int bound, enum address_kind kind);
 
-/* ---- this process' silo (socket_unix.c) ---- */
+/* ---- this process' silo ---- */
 
 extern struct network *network; /* NULL: this is no silo */
+/* socket_unix.c: */
 struct reach network_here(bool stream);
 /* AcceptEx writes two addresses when it completes: note where */
 void accept_note(void *out, uint32_t size, uint32_t recv_size, uint32_t local_size);

@@ -8,7 +8,7 @@
 /* netiodef.h: {eb004aXX-9b1a-11d4-9123-0050047759bc} */
 static const uint8_t module_head[3] = { 0x4a, 0x00, 0xeb };
 static const uint8_t module_tail[12] = { 0x1a, 0x9b, 0xd4, 0x11, 0x91, 0x23, 0x00, 0x50, 0x04, 0x77, 0x59, 0xbc };
-enum { MODULE_IPV4 = 0x00, MODULE_IPV6 = 0x01, MODULE_UDP = 0x02, MODULE_TCP = 0x03 };
+enum { MODULE_IPV4 = 0x00, MODULE_UDP = 0x02, MODULE_TCP = 0x03 };
 
 enum { SOCKADDR_SIZE = 28, TCP_STATE_LISTEN = 2 };
 
@@ -18,7 +18,7 @@ static const struct {
     enum nsi_table is;
     uint32_t key_size;
 } tables[] = {
-    { MODULE_IPV4, 10, NSI_UNICAST4, 16 }, { MODULE_IPV6, 10, NSI_UNICAST6, 24 },
+    { MODULE_IPV4, 10, NSI_UNICAST4, 16 },
     { MODULE_TCP, 3, NSI_TCP, 2 * SOCKADDR_SIZE }, { MODULE_TCP, 4, NSI_TCP, 2 * SOCKADDR_SIZE },
     { MODULE_TCP, 5, NSI_TCP, 2 * SOCKADDR_SIZE }, { MODULE_UDP, 1, NSI_UDP, SOCKADDR_SIZE },
 };
@@ -85,13 +85,6 @@ uint64_t nsi_size(const struct nsi_request *r)
 
 enum { LUID_SIZE = 8, ON_LINK_PREFIX = 16, SILO_PREFIX = 8 };
 
-static bool is_loopback(enum nsi_table table, const uint8_t *addr)
-{
-    static const uint8_t loopback6[16] = { [15] = 1 };
-
-    return table == NSI_UNICAST4 ? addr[0] == 127 : !memcmp(addr, loopback6, 16);
-}
-
 static void show_prefix(uint8_t *rw, uint32_t size)
 {
     const uint32_t prefix = SILO_PREFIX;
@@ -106,13 +99,12 @@ static uint32_t filter_unicast(struct table *t, const struct nsi_view *view, uin
     uint32_t from, to = 0, silos = rows;
 
     for (from = 0; from < rows; from++) {
-        bool loopback = is_loopback(t->is, cell(t, KEY, from) + LUID_SIZE);
+        bool loopback = cell(t, KEY, from)[LUID_SIZE] == 127;
 
-        if (!loopback && (t->is != NSI_UNICAST4 || silos < rows)) continue;
+        if (!loopback && silos < rows) continue;
         if (!loopback) silos = to;
         copy_row(t, to++, from);
     }
-    if (t->is != NSI_UNICAST4) return to;
     if (silos == rows) {
         if (!to || to == t->request->count) return to;
         silos = to++;
@@ -141,7 +133,7 @@ bool nsi_host_key(const uint8_t own[4], const uint8_t *out, const uint8_t *key, 
     if (memcmp(key + LUID_SIZE, own, 4) || !rows || rows > NSI_ADDRESSES) return false;
     for (i = 0; i < rows; i++) {
         shown = keys + (size_t)NSI_ADDRESS_KEY * i;
-        if (!is_loopback(NSI_UNICAST4, shown + LUID_SIZE)) break;
+        if (shown[LUID_SIZE] != 127) break;
     }
     if (i == rows) shown = keys;
     if (memcmp(shown, key, LUID_SIZE)) return false;
@@ -156,7 +148,15 @@ void nsi_show_address(const struct nsi_row_request *row, uint8_t *out)
 
 /* ---- sockets ---- */
 
-/* Sockets of the silo's processes and of its addresses; the server holds some that no process has open. */
+/* Listening on the machine's addresses, and of no Windows process: a service of Linux, which the host's Wine shows too. */
+static bool is_the_machines(const struct table *t, const struct ws_sockaddr *local, uint32_t pid, uint32_t state)
+{
+    const uint8_t *v4 = address_v4(local);
+
+    return !pid && (t->is == NSI_UDP || state == TCP_STATE_LISTEN) && (!v4 || v4[0] != 127);
+}
+
+/* Sockets of the silo's processes and of its addresses, as the server holds some that no process has open. */
 static bool show_socket(const struct table *t, const struct nsi_view *view, uint32_t row)
 {
     struct reach here = view->here(t->is == NSI_TCP);
@@ -178,7 +178,7 @@ static bool show_socket(const struct table *t, const struct nsi_view *view, uint
     moved = network_port_at(here.network, here.stream, &local, view->silo.own, true, &port) && (port.published || place < PLACE_ANY);
     if (!(pid && view->is_ours(pid)) && place != PLACE_OWN && place != PLACE_TWIN && peer != PLACE_OWN &&
         peer != PLACE_TWIN && !moved)
-        return false;
+        return is_the_machines(t, &local, pid, state);
     bound = network_bound_as(here.network, here.stream, place, local.port);
     if (t->is == NSI_UDP || state == TCP_STATE_LISTEN) kind = bound & BOUND_KNOWN ? bound & BOUND_KIND : ADDRESS_LOOPBACK;
     network_show(&here, key, SOCKADDR_SIZE, true, bound, kind);
@@ -209,7 +209,7 @@ void nsi_filter(const struct nsi_view *view, enum nsi_table table, const struct 
     }
     memcpy(&rows, out, sizeof(rows));
     if (rows > r->count) return; /* they do not fit: the program asks again */
-    if (table == NSI_UNICAST4 || table == NSI_UNICAST6) rows = filter_unicast(&t, view, rows);
+    if (table == NSI_UNICAST4) rows = filter_unicast(&t, view, rows);
     else if (t.size[STATIC] == nsi_static_size(table)) rows = filter_sockets(&t, view, rows);
     memcpy(out, &rows, sizeof(rows));
 }

@@ -34,7 +34,7 @@ struct nsi_row_request {
 };
 _Static_assert(sizeof(struct nsi_row_request) == 48, "as Wine has it");
 
-enum nsi_table { NSI_OTHER, NSI_UNICAST4, NSI_UNICAST6, NSI_TCP, NSI_UDP };
+enum nsi_table { NSI_OTHER, NSI_UNICAST4, NSI_TCP, NSI_UDP };
 
 /* Which table is asked for, and whether the sizes of its rows are those that are known. */
 enum nsi_table nsi_table(const struct nsi_request *request);

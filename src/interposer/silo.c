@@ -59,6 +59,7 @@ void slot_clear(HANDLE handle)
     struct slot *slot = slot_of(handle);
 
     if (!slot || !atomic_load_explicit(&slot->kind, memory_order_relaxed)) return;
+    if (atomic_load_explicit(&slot->kind, memory_order_relaxed) == SLOT_SOCKET) socket_closed(slot);
     atomic_store(&slot->kind, SLOT_NONE);
     close_others(slot);
 }

@@ -142,6 +142,8 @@ void quiet_end(struct quiet *q);
 
 /* ---- between hook files ---- */
 
+void socket_closed(const struct slot *slot); /* its handle is closed */
+
 HANDLE key_target(HANDLE key);          /* the handle to use for reading through key */
 HANDLE key_target_writable(HANDLE key); /* the same for writing: copies the key up first */
 /* another process may have made or closed this handle of a process: tell it */

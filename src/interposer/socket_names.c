@@ -201,9 +201,9 @@ static bool is_loopback4(const struct ifaddrs *i)
     return ((const uint8_t *)&((const struct sockaddr_in *)i->ifa_addr)->sin_addr)[0] == 127;
 }
 
-static bool is_ip(const struct ifaddrs *i)
+static bool is_v4(const struct ifaddrs *i)
 {
-    return i->ifa_addr && (i->ifa_addr->sa_family == AF_INET || i->ifa_addr->sa_family == AF_INET6);
+    return i->ifa_addr && i->ifa_addr->sa_family == AF_INET;
 }
 
 static void set_v4(struct sockaddr *addr, const uint8_t v4[4])
@@ -223,7 +223,7 @@ static struct ifaddrs *entry_to_change(struct ifaddrs *list)
     struct ifaddrs *i;
 
     for (i = list; i; i = i->ifa_next)
-        if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET && !is_loopback4(i)) return i;
+        if (is_v4(i) && !is_loopback4(i)) return i;
     for (i = list; i; i = i->ifa_next)
         if (i->ifa_addr && i->ifa_addr->sa_family == AF_PACKET && (i->ifa_flags & IFF_UP)) return i;
     return NULL;
@@ -250,7 +250,7 @@ EXPORT int getifaddrs(struct ifaddrs **list)
     /* the first entry is what freeifaddrs frees: it is never unlinked; glibc lists packet-level entries first */
     for (link = &(*list)->ifa_next; *link;) {
         struct ifaddrs *i = *link;
-        bool keep = i == ours || !is_ip(i) || (i->ifa_flags & IFF_LOOPBACK);
+        bool keep = i == ours || !is_v4(i) || (i->ifa_flags & IFF_LOOPBACK);
 
         if (keep) link = &i->ifa_next;
         else *link = i->ifa_next;

@@ -24,8 +24,6 @@
     static __typeof__(name) *real; \
     if (!real) real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
 
-struct network *network;
-
 /* ---- the files of linked silos ---- */
 
 static struct {
@@ -99,14 +97,29 @@ static unsigned int bound_as(const struct reach *r, const struct ws_sockaddr *lo
     return place == PLACE_TWIN ? bound | BOUND_V6_ONLY : bound; /* the stand-in for ::1 knows no IPv4 */
 }
 
+/* The stand-ins of IPv6 are IPv4 for Linux, and so is what it tells of a datagram. */
+static void show_as_v6(struct cmsghdr *c)
+{
+    int value = 0;
+
+    if (c->cmsg_type == IP_TTL) memcpy(&value, CMSG_DATA(c), sizeof(value));
+    else if (c->cmsg_type == IP_TOS) value = *(const uint8_t *)CMSG_DATA(c);
+    else return;
+    c->cmsg_type = c->cmsg_type == IP_TTL ? IPV6_HOPLIMIT : IPV6_TCLASS;
+    c->cmsg_level = IPPROTO_IPV6;
+    c->cmsg_len = CMSG_LEN(sizeof(value)); /* there is room: data is aligned to 8 bytes */
+    memcpy(CMSG_DATA(c), &value, sizeof(value));
+}
+
 /* the address at which a datagram arrived */
-static void show_arrival(const struct reach *r, struct msghdr *m, unsigned int bound)
+static void show_arrival(const struct reach *r, struct msghdr *m, unsigned int bound, bool v6)
 {
     struct cmsghdr *c;
 
     for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
         struct ws_sockaddr addr = { 0 };
 
+        if (v6 && c->cmsg_level == IPPROTO_IP) show_as_v6(c);
         if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo *info = (struct in_pktinfo *)CMSG_DATA(c);
 
@@ -135,7 +148,7 @@ static void show_sender(int fd, struct msghdr *m)
     if (!own_address(fd, &local)) return;
     bound = bound_as(&r, &local);
     if (named && network_show(&r, &from, address_size(&from), false, bound, ADDRESS_OTHER)) address_to_unix(m->msg_name, &from);
-    show_arrival(&r, m, bound);
+    show_arrival(&r, m, bound, local.family == WS_AF_INET6);
 }
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *m, int flags)
@@ -174,6 +187,14 @@ static void set_source(struct msghdr *m, union source_control *control, const ui
     m->msg_controllen = sizeof(*control);
 }
 
+static bool is_udp(int fd)
+{
+    int protocol = 0;
+    socklen_t size = sizeof(protocol);
+
+    return !getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) && protocol == IPPROTO_UDP;
+}
+
 /* What a program sends to its own addresses, and what it sends to others from a port of the silo's address, which
  * only leads to this machine. False: no silo may send there. */
 static bool redirect_datagram(int fd, struct msghdr *m, union name *name, union source_control *control)
@@ -189,6 +210,7 @@ static bool redirect_datagram(int fd, struct msghdr *m, union name *name, union 
     r.answers = true;
     verdict = network_reach(&r, &to, address_size(&to), &explicit);
     if (verdict == REACH_REFUSED) return false;
+    if (verdict != REACH_UNCHANGED && !is_udp(fd)) return true; /* echo requests: any loopback address answers */
     if (!own_address(fd, &local)) return true;
     place = address_place(&r.silo, &local);
     if (verdict == REACH_UNCHANGED) {
@@ -200,7 +222,7 @@ static bool redirect_datagram(int fd, struct msghdr *m, union name *name, union 
     }
     if (place == PLACE_ANY && address_v4(&to)) {
         set_source(m, control, verdict == REACH_TWIN ? config.twin : config.address);
-        if (explicit) network_note_bound(network, false, place, local.port, ADDRESS_OWN, false);
+        if (explicit) network_note_bound(network, false, place, local.port, ADDRESS_OWN, 0);
     }
     address_to_unix(name, &to);
     m->msg_name = name;

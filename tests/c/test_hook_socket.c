@@ -184,7 +184,7 @@ static void test_datagrams(void)
 
     setsockopt(server, IPPROTO_IP, IP_PKTINFO, &yes, sizeof(yes));
     setsockopt(client, IPPROTO_IP, IP_PKTINFO, &yes, sizeof(yes));
-    network_note_bound(network, false, PLACE_OWN, server_name.sin_port, ADDRESS_ANY, false);
+    network_note_bound(network, false, PLACE_OWN, server_name.sin_port, ADDRESS_ANY, 0);
     CHECK(send_text(client, "127.0.0.1", server_name.sin_port) == 2);
     CHECK(received(server, "127.0.0.1", "127.0.0.1"));
     CHECK(send_text(server, "127.0.0.1", client_name.sin_port) == 2);
@@ -193,7 +193,7 @@ static void test_datagrams(void)
     CHECK(send_text(client, "127.9.9.9", server_name.sin_port) < 0 && errno == ECONNREFUSED);
     CHECK(!received(server, "127.0.0.1", "127.0.0.1"));
     /* who bound the silo's own address knows it */
-    network_note_bound(network, false, PLACE_OWN, server_name.sin_port, ADDRESS_OWN, false);
+    network_note_bound(network, false, PLACE_OWN, server_name.sin_port, ADDRESS_OWN, 0);
     CHECK(send_text(client, "127.7.0.7", server_name.sin_port) == 2);
     CHECK(received(server, "127.7.0.7", "127.7.0.7"));
     close(server);

@@ -77,8 +77,8 @@ static void reset(void)
     bind_port(net, true, 110, "::1", 1110, true);
     bind_port(other_net, true, 3306, "192.0.2.1", 13306, true);
     bind_port(other_net, true, 25, "0.0.0.0", 2525, true);
-    network_note_bound(net, true, PLACE_OWN, htons(1000), ADDRESS_ANY6, false);
-    network_note_bound(net, true, PLACE_TWIN, htons(1001), ADDRESS_ANY6, true);
+    network_note_bound(net, true, PLACE_OWN, htons(1000), ADDRESS_ANY6, 0);
+    network_note_bound(net, true, PLACE_TWIN, htons(1001), ADDRESS_ANY6, BOUND_V6_ONLY);
 }
 
 static void test_reach(void)
@@ -96,7 +96,7 @@ static void test_reach(void)
         { "127.0.0.1", 99, REACH_OWN, false, "127.7.0.7", 99 },
         { "0.0.0.0", 99, REACH_OWN, false, "127.7.0.7", 99 },
         { "127.7.0.7", 99, REACH_OWN, true, NULL, 0 },
-        { "127.12.34.56", 99, REACH_OWN, true, "127.7.0.7", 99 },
+        { "127.12.34.56", 99, REACH_OWN, false, "127.7.0.7", 99 },
         { "127.0.0.1", 80, REACH_OWN, false, "127.7.0.7", 10080 },
         { "127.7.0.7", 80, REACH_OWN, true, "127.7.0.7", 10080 },
         { "127.0.0.1", 443, REACH_OWN, false, "192.0.2.1", 8443 },
@@ -162,6 +162,7 @@ static void test_show(void)
         { "127.7.0.7", 10080, true, ADDRESS_ANY, 0, "0.0.0.0", 80 },
         { "127.7.0.7", 10080, true, ADDRESS_OTHER, 0, "127.0.0.1", 80 },
         { "127.7.0.7", 10080, false, ADDRESS_OTHER, 0, "127.0.0.1", 80 },
+        { "127.7.0.7", 99, true, ADDRESS_ALIAS, 0, "127.12.34.56", 99 },
         { "192.0.2.1", 8443, true, ADDRESS_ANY, 0, "0.0.0.0", 443 },
         { "192.0.2.1", 8443, true, ADDRESS_OTHER, 0, "192.0.2.1", 443 }, /* the end of a connection from outside */
         { "192.0.2.1", 8443, false, ADDRESS_OTHER, 0, "127.0.0.1", 443 },
@@ -267,16 +268,50 @@ static void test_bound(void)
     make(&addr, "192.0.2.1", 1);
     CHECK(address_place(&silo, &addr) == PLACES);
     CHECK(!network_bound_as(net, true, PLACES, htons(1)) && !network_bound_as(net, true, PLACE_OWN, htons(65535)));
-    network_note_bound(net, true, PLACES, htons(1), ADDRESS_ANY, false);
-    network_note_bound(net, true, PLACE_ANY, htons(65535), ADDRESS_MAPPED_LOOPBACK, true);
+    network_note_bound(net, true, PLACES, htons(1), ADDRESS_ANY, 0);
+    network_note_bound(net, true, PLACE_ANY, htons(65535), ADDRESS_MAPPED_LOOPBACK, BOUND_V6_ONLY);
     CHECK(network_bound_as(net, true, PLACE_ANY, htons(65535)) == (BOUND_KNOWN | BOUND_V6_ONLY | ADDRESS_MAPPED_LOOPBACK));
     CHECK(!net->own_bound);
-    network_note_bound(net, false, PLACE_OWN, htons(5), ADDRESS_OWN, false);
+    network_note_bound(net, false, PLACE_OWN, htons(5), ADDRESS_OWN, 0);
     CHECK(net->own_bound);
     /* an IPv6-only socket follows a dual-stack one at its port */
     CHECK(network_bound_as(net, true, PLACE_OWN, htons(1000)));
-    network_note_bound(net, true, PLACE_TWIN, htons(1000), ADDRESS_ANY6, true);
+    network_note_bound(net, true, PLACE_TWIN, htons(1000), ADDRESS_ANY6, BOUND_V6_ONLY);
     CHECK(!network_bound_as(net, true, PLACE_OWN, htons(1000)));
+}
+
+/* two sockets at one port: which one a connection to 127.0.0.1, or to ::1, gets */
+static void test_beside(void)
+{
+    static const struct {
+        enum address_kind first, beside;
+        const char *v4, *v6;
+    } rows[] = {
+        { ADDRESS_ANY, ADDRESS_LOOPBACK, "127.135.0.7", "::ffff:127.135.0.7" },
+        { ADDRESS_ANY6, ADDRESS_LOOPBACK, "127.135.0.7", "::ffff:127.7.0.7" },
+        { ADDRESS_LOOPBACK, ADDRESS_ANY, "127.7.0.7", "::ffff:127.135.0.7" },
+        { ADDRESS_ANY6, ADDRESS_ANY, "127.135.0.7", "::ffff:127.7.0.7" },
+        { ADDRESS_ANY, ADDRESS_ANY6, "127.7.0.7", "::ffff:127.135.0.7" },
+    };
+    struct reach r = here(true);
+    struct ws_sockaddr addr;
+    bool explicit;
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        reset();
+        network_note_bound(net, true, PLACE_OWN, htons(7), rows[i].first, 0);
+        network_note_bound(net, true, PLACE_TWIN, htons(7), rows[i].beside, BOUND_BESIDE);
+        network_reach(&r, &addr, make(&addr, "127.0.0.1", 7), &explicit);
+        CHECK_ROW(rows[i].v4, is(&addr, rows[i].v4, 7));
+        network_reach(&r, &addr, make(&addr, "::1", 7), &explicit);
+        CHECK_ROW(rows[i].v6, is(&addr, rows[i].v6, 7));
+        network_reach(&r, &addr, make(&addr, "127.7.0.7", 7), &explicit);
+        CHECK_ROW(rows[i].v4, is(&addr, "127.7.0.7", 7));
+        network_note_closed(net, true, htons(7));
+        network_reach(&r, &addr, make(&addr, "127.0.0.1", 7), &explicit);
+        CHECK_ROW(rows[i].v4, is(&addr, "127.7.0.7", 7));
+    }
 }
 
 int main(void)
@@ -290,6 +325,7 @@ int main(void)
     test_ports();
     test_rules();
     test_bound();
+    test_beside();
     free(net);
     free(other_net);
     return failed != 0;
