@@ -20,7 +20,7 @@ PURE = [
 #: What a hook needs besides, where a test has the rest of Wine pretended: test_hook_X is of hook_X.c.
 HOOKS = [SOURCE / "silo.c", SOURCE / "hook_drive.c"]
 #: What goes with one hook file besides.
-WITH = {"hook_socket": [SOURCE / "socket_unix.c"]}
+WITH = {"hook_socket": [SOURCE / f"socket_{name}.c" for name in ("bind", "tables", "unix")]}
 FLAGS = [
     *("-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror"),
     *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
