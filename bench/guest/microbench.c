@@ -349,6 +349,66 @@ static void bench_tcp(void)
     closesocket(listener);
 }
 
+/* ---- calls on sockets that carry addresses ---- */
+
+static SOCKET listening, sender, receiver;
+static struct sockaddr_in listening_at, receiving_at;
+
+static void tcp_connect(void)
+{
+    SOCKET client = socket(AF_INET, SOCK_STREAM, 0), server;
+    struct sockaddr_in from;
+    int size = sizeof(from);
+
+    if (connect(client, (struct sockaddr *)&listening_at, sizeof(listening_at))) die("connect");
+    if ((server = accept(listening, (struct sockaddr *)&from, &size)) == INVALID_SOCKET) die("accept");
+    closesocket(client);
+    closesocket(server);
+}
+
+static void datagram(void)
+{
+    char buffer[MESSAGE] = { 0 };
+    struct sockaddr_in from;
+    int size = sizeof(from);
+
+    if (sendto(sender, buffer, sizeof(buffer), 0, (struct sockaddr *)&receiving_at, sizeof(receiving_at)) != MESSAGE) die("sendto");
+    if (recvfrom(receiver, buffer, sizeof(buffer), 0, (struct sockaddr *)&from, &size) != MESSAGE) die("recvfrom");
+}
+
+static void socket_name(void)
+{
+    struct sockaddr_in name;
+    int size = sizeof(name);
+
+    if (getsockname(receiver, (struct sockaddr *)&name, &size)) die("getsockname");
+}
+
+static SOCKET bound_socket(int type, struct sockaddr_in *at)
+{
+    SOCKET s = socket(AF_INET, type, 0);
+    int size = sizeof(*at);
+
+    at->sin_family = AF_INET;
+    at->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(s, (struct sockaddr *)at, sizeof(*at)) || getsockname(s, (struct sockaddr *)at, &size)) die("bind");
+    return s;
+}
+
+static void bench_addresses(void)
+{
+    listening = bound_socket(SOCK_STREAM, &listening_at);
+    if (listen(listening, 8)) die("listen");
+    receiver = bound_socket(SOCK_DGRAM, &receiving_at);
+    sender = socket(AF_INET, SOCK_DGRAM, 0);
+    measure("tcp_connect", 500, tcp_connect);
+    measure("datagram", 2000, datagram);
+    measure("socket_name", 5000, socket_name);
+    closesocket(listening);
+    closesocket(receiver);
+    closesocket(sender);
+}
+
 static void process_start(void)
 {
     PROCESS_INFORMATION process;
@@ -386,6 +446,7 @@ int main(int argc, char **argv)
     bench_files();
     bench_pipe();
     bench_tcp();
+    bench_addresses();
     measure("process_start", 5, process_start);
     return 0;
 }
