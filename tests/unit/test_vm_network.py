@@ -91,10 +91,13 @@ def test_records(tmp_path: Path) -> None:
     record = Record("a", 1, "127.1.0.1", "now", links=["b"], publish=["0.0.0.0:8080:80/tcp"])
     text = render_record(record).decode()
     assert parse_record(text, path) == record
-    bad: dict[str, object]
-    for bad in ({"links": ["../b"]}, {"links": "b"}, {"links": [1]}, {"publish": ["80"]}, {"publish": [80]}):
+    wrong: list[tuple[str, object]] = [
+        *(("links", value) for value in (["../b"], "b", [1])),
+        *(("publish", value) for value in (["80"], [80])),
+    ]
+    for field, value in wrong:
         with pytest.raises(SiloCorrupt):
-            parse_record(json.dumps({**json.loads(text), **bad}), path)
+            parse_record(json.dumps({**json.loads(text), field: value}), path)
     older = '{"format": 1, "name": "a", "id": 1, "address": "127.1.0.1", "created": "x"}'
     assert parse_record(older, path).links == []
 
