@@ -22,16 +22,13 @@ def demo_silos(host: Host) -> set[str]:
     return {info.name for info in host.list()} & {TEMPLATE, *NAMES}
 
 
-def prefixes() -> set[Path]:
-    return set(Path("/tmp").glob("winesilo-demo-*"))
-
-
-@pytest.fixture(autouse=True)
-def no_prefix_left() -> Iterator[None]:
-    """The demo's own prefix, for comparison, goes with it; other runs' prefixes may stand beside it."""
-    before = prefixes()
-    yield
-    wait_until(lambda: prefixes() <= before, "the prefix for comparison is gone")
+@pytest.fixture
+def cli(cli: Cli, scratch: Path) -> Iterator[Cli]:
+    """The command line with a temporary folder of its own: the demo leaves nothing in it."""
+    temporary = scratch / "tmp"
+    temporary.mkdir()
+    yield Cli({**cli.environment, "TMPDIR": str(temporary)})
+    wait_until(lambda: not any(temporary.iterdir()), "the prefix for comparison is gone")
 
 
 def test_spooler(cli: Cli, host: Host) -> None:
