@@ -68,6 +68,16 @@ static inline NTSTATUS pass(const struct ioctl *c, void *in, ULONG in_size)
 
 #define NO_NAME ((struct span){ NULL, 0 })
 
+/* An ioctl that no program asked for. For a 32-bit one, Wine looks for an IO_STATUS_BLOCK of its own behind the Pointer
+ * of this one. */
+static inline NTSTATUS own_ioctl(HANDLE handle, ULONG code, void *in, ULONG in_size, void *out, ULONG out_size)
+{
+    uint32_t io32[2];
+    IO_STATUS_BLOCK io = { .Pointer = io32 };
+
+    return real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, code, in, in_size, out, out_size);
+}
+
 /* ---- the Unix socket behind a handle ---- */
 
 struct socket_facts {

@@ -107,9 +107,8 @@ static void note_bound(HANDLE handle, const struct socket_facts *facts, const st
 bool is_bound(HANDLE handle)
 {
     struct ws_sockaddr name;
-    IO_STATUS_BLOCK io;
 
-    return !real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_GETSOCKNAME, NULL, 0, &name, sizeof(name));
+    return !own_ioctl(handle, AFD_GETSOCKNAME, NULL, 0, &name, sizeof(name));
 }
 
 static const struct {
@@ -128,7 +127,6 @@ static NTSTATUS bind_here(HANDLE handle, const struct ws_sockaddr *addr, struct 
     struct sendmsg_params params = { 0 };
     struct sockaddr_storage name = { 0 };
     socklen_t size = sizeof(name);
-    IO_STATUS_BLOCK io;
     int fd, result, error;
     size_t i;
 
@@ -141,7 +139,7 @@ static NTSTATUS bind_here(HANDLE handle, const struct ws_sockaddr *addr, struct 
     close(fd);
     if (!result) {
         address_from_unix(bound, &name, sizeof(struct sockaddr_in));
-        real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_SENDMSG, &params, sizeof(params), NULL, 0);
+        own_ioctl(handle, AFD_SENDMSG, &params, sizeof(params), NULL, 0);
         return STATUS_SUCCESS;
     }
     for (i = 0; i < sizeof(bind_errors) / sizeof(bind_errors[0]); i++)
@@ -159,16 +157,14 @@ NTSTATUS bind_quietly(HANDLE handle, const struct socket_facts *facts, uint16_t 
 {
     struct bind_params params = { 0 };
     struct ws_sockaddr bound = { 0 };
-    IO_STATUS_BLOCK io;
     NTSTATUS status;
 
     params.addr.family = family;
     if (v4) address_set(&params.addr, v4);
     if (binds_here(facts, &params.addr)) status = bind_here(handle, &params.addr, &bound);
     else
-        status = real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_BIND, &params,
-                                            (ULONG)(4 + address_size(&params.addr)), &bound,
-                                            (ULONG)address_size(&params.addr));
+        status = own_ioctl(handle, AFD_BIND, &params, (ULONG)(4 + address_size(&params.addr)), &bound,
+                           (ULONG)address_size(&params.addr));
     if (!status) note_bound(handle, facts, &bound, kind, 0);
     return status;
 }
@@ -259,10 +255,8 @@ static NTSTATUS bind_elsewhere(const struct ioctl *c, struct binding *b, const s
 static bool is_exclusive(HANDLE handle)
 {
     int32_t value = 0;
-    IO_STATUS_BLOCK io;
 
-    return !real_NtDeviceIoControlFile(handle, NULL, NULL, NULL, &io, AFD_GET_SO_EXCLUSIVEADDRUSE, NULL, 0, &value,
-                                       sizeof(value)) && value;
+    return !own_ioctl(handle, AFD_GET_SO_EXCLUSIVEADDRUSE, NULL, 0, &value, sizeof(value)) && value;
 }
 
 static bool is_v4_kind(enum address_kind kind)

@@ -41,7 +41,6 @@ static bool write_to_caller(void *to, void *from, size_t size)
 static NTSTATUS do_wider_table(const struct ioctl *c, const struct nsi_view *view, enum nsi_table table,
                                struct nsi_request *request, size_t size_asked)
 {
-    IO_STATUS_BLOCK io = { 0 };
     uint8_t *buffer;
     NTSTATUS status;
     uint64_t size;
@@ -49,7 +48,7 @@ static NTSTATUS do_wider_table(const struct ioctl *c, const struct nsi_view *vie
     request->static_size = nsi_static_size(table);
     size = nsi_size(request);
     if (!size || !(buffer = allocate(size))) return STATUS_NO_MEMORY;
-    status = real_NtDeviceIoControlFile(c->handle, NULL, NULL, NULL, &io, c->code, request, sizeof(*request), buffer, (ULONG)size);
+    status = own_ioctl(c->handle, c->code, request, sizeof(*request), buffer, (ULONG)size);
     if (!NT_ERROR(status)) {
         nsi_filter(view, table, request, buffer);
         /* the column that was added is the last */
@@ -91,7 +90,6 @@ NTSTATUS do_row(const struct ioctl *c)
         uint8_t key[NSI_ADDRESS_KEY];
     } asked;
     struct nsi_request all;
-    IO_STATUS_BLOCK io = { 0 };
     NTSTATUS status;
     uint8_t *keys;
     bool silos;
@@ -101,8 +99,7 @@ NTSTATUS do_row(const struct ioctl *c)
     if (!nsi_asks_address(&asked.head, &all) || memcmp(asked.key + 8, config.address, 4)) return pass(c, c->in, c->in_size);
     if (c->apc || c->event || !c->out || c->out_size < asked.head.rw_size) return pass(c, c->in, c->in_size);
     if (!(keys = allocate(nsi_size(&all)))) return STATUS_NO_MEMORY;
-    status = real_NtDeviceIoControlFile(c->handle, NULL, NULL, NULL, &io, NSI_ENUMERATE_ALL, &all, sizeof(all), keys,
-                                        (ULONG)nsi_size(&all));
+    status = own_ioctl(c->handle, NSI_ENUMERATE_ALL, &all, sizeof(all), keys, (ULONG)nsi_size(&all));
     silos = !status && nsi_host_key(config.address, keys, asked.key, asked.key);
     release(keys);
     status = pass(c, &asked, sizeof(asked));
