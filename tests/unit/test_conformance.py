@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from compare import Verdict, judge, worse_than
+from compare import MAX_REPORTED, Verdict, fewer_tests, judge, worse_than
 from winetest import Outcome, Unit, list_units, read_outcome, stopped
 
 OK = Outcome("ok", executed=100, failures=0, todo=0, skipped=0, exit_code=0, seconds=1.0)
@@ -157,6 +157,20 @@ def test_fewer_checks_are_looked_at_line_by_line() -> None:
     assert judge([OK, host, host], [first, shorter, shorter]) is Verdict.UNDECIDED
     assert judge([OK, *[host] * 3], [first, *[shorter] * 3]) is Verdict.SHORTER
     assert judge([OK, *[host] * 3], [first, *[less] * 3]) is Verdict.WORSE
+
+
+@pytest.mark.parametrize(
+    ("host", "silo", "wanted"),
+    [
+        (OK, failing(0, executed=90), True),
+        (OK, OK, False),
+        (OK, failing(1, executed=90), False),  # failures are looked at as such
+        (CRASH, CRASH, False),
+        (failing(0, executed=MAX_REPORTED + 1), OK, False),
+    ],
+)
+def test_lines_are_asked_for_only_where_they_help(host: Outcome, silo: Outcome, wanted: bool) -> None:
+    assert fewer_tests([host], [silo]) == wanted
 
 
 @pytest.mark.parametrize(

@@ -269,12 +269,13 @@ class HostRuntime:
 
         Args:
             where: the silo.
-            extra: variables for the program; those that steer Wine, the loader or us are dropped.
+            extra: variables for the program; those that steer Wine, the loader or us are dropped (those of
+                Wine's tests steer nothing).
         """
         env = {
             name: value
             for name, value in (extra or {}).items()
-            if not name.startswith(("WINE", "LD_", "TMPDIR", "XDG_"))
+            if not name.startswith(("WINE", "LD_", "TMPDIR", "XDG_")) or name.startswith("WINETEST_")
         }
         env.update(wine.environment(where.prefix, wine32=self.wine32))
         env["HOME"] = str(where.root)
