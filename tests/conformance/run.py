@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -221,6 +222,7 @@ def main() -> int:
     arguments = parser.parse_args()
     found = wine.find()
     version = ".".join(str(number) for number in found.version)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that nothing is left behind
     caches = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     cache = caches / "winesilo" / "conformance" / version
     subprocess.run([HERE / "build.sh", cache], check=True)
