@@ -390,6 +390,7 @@ static bool base_origin(struct origin *origin, NTSTATUS *status)
     text[logical.n] = '\\';
     memcpy(text + logical.n + 1, name.s, name.n * sizeof(WCHAR));
     origin->path = from_root((struct span){ text, logical.n + 1 + name.n });
+    origin->path.plain = logical.n; /* the key is what it is: no view takes its place */
     origin->in_base = true;
     return true;
 }
