@@ -99,18 +99,24 @@ bool network_rule_for(struct network *n, bool stream, bool v6, bool v6_only, uin
 
 /* ---- ports that are bound elsewhere ---- */
 
+/* all but the state */
+static void assign(struct network_port *to, const struct network_port *from)
+{
+    to->stream = from->stream;
+    to->twin = from->twin;
+    to->v6 = from->v6;
+    to->kind = from->kind;
+    to->port = from->port;
+    to->real_port = from->real_port;
+    to->published = from->published;
+    memcpy(to->addr, from->addr, 16);
+}
+
 /* a copy of an entry in use that did not change while it was copied */
 static bool copy_port(struct network_port *port, struct network_port *copy)
 {
     if (atomic_load_explicit(&port->state, memory_order_acquire) != PORT_USED) return false;
-    copy->stream = port->stream;
-    copy->twin = port->twin;
-    copy->v6 = port->v6;
-    copy->kind = port->kind;
-    copy->port = port->port;
-    copy->real_port = port->real_port;
-    copy->published = port->published;
-    memcpy(copy->addr, port->addr, 16);
+    assign(copy, port);
     atomic_thread_fence(memory_order_acquire);
     return atomic_load_explicit(&port->state, memory_order_relaxed) == PORT_USED;
 }
@@ -166,14 +172,7 @@ bool network_port_at(struct network *n, bool stream, const struct ws_sockaddr *a
 
 static void fill(struct network_port *port, const struct network_port *with)
 {
-    port->stream = with->stream;
-    port->twin = with->twin;
-    port->v6 = with->v6;
-    port->kind = with->kind;
-    port->port = with->port;
-    port->real_port = with->real_port;
-    port->published = with->published;
-    memcpy(port->addr, with->addr, 16);
+    assign(port, with);
     atomic_store_explicit(&port->state, PORT_USED, memory_order_release);
 }
 

@@ -7,7 +7,7 @@
  *   debugging wait                      wait to be ended
  *   debugging swap PID HANDLE           close the process's handle, give it one of another key; exit with that */
 
-#include "check.h"
+#include "child.h"
 
 NTSYSAPI NTSTATUS NTAPI NtCreateDebugObject(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *, ULONG);
 NTSYSAPI NTSTATUS NTAPI NtDebugActiveProcess(HANDLE, HANDLE);
@@ -15,29 +15,6 @@ NTSYSAPI NTSTATUS NTAPI NtRemoveProcessDebug(HANDLE, HANDLE);
 
 #define BASE_KEY "Software\\Microsoft\\Windows\\CurrentVersion\\Policies\\System" /* of every prefix */
 #define PRIVATE_KEY "Software\\winesilo handles"
-
-static char self[MAX_PATH];
-
-static BOOL run(const char *arguments, DWORD flags, PROCESS_INFORMATION *info)
-{
-    STARTUPINFOA startup = {.cb = sizeof(startup)};
-    char line[2 * MAX_PATH];
-
-    snprintf(line, sizeof(line), "\"%s\" %s", self, arguments);
-    return CreateProcessA(NULL, line, NULL, NULL, FALSE, flags, NULL, NULL, &startup, info);
-}
-
-static DWORD end_of(PROCESS_INFORMATION *info)
-{
-    DWORD code = 0xdead;
-
-    if (WaitForSingleObject(info->hProcess, 20000) != WAIT_OBJECT_0)
-        TerminateProcess(info->hProcess, 0xdead);
-    GetExitCodeProcess(info->hProcess, &code);
-    CloseHandle(info->hProcess);
-    CloseHandle(info->hThread);
-    return code;
-}
 
 /* Handle events until `wanted` arrives; `seen` collects the codes as bits. */
 static BOOL debug_until(DWORD wanted, DWORD pid, DWORD *seen, DEBUG_EVENT *event)
@@ -69,7 +46,7 @@ static void check_debugged_child(void)
     DEBUG_EVENT event;
     DWORD seen = 0;
 
-    CHECK("debug-start", run("child 6", DEBUG_ONLY_THIS_PROCESS, &info));
+    CHECK("debug-start", run("child 6", DEBUG_ONLY_THIS_PROCESS, NULL, &info));
     CHECK("debug-events", debug_until(EXIT_PROCESS_DEBUG_EVENT, info.dwProcessId, &seen, &event));
     CHECK("debug-exit", event.u.ExitProcess.dwExitCode == 6);
     check((seen & (1u << CREATE_PROCESS_DEBUG_EVENT)) && (seen & (1u << LOAD_DLL_DEBUG_EVENT)) &&
@@ -85,7 +62,7 @@ static void check_attach(void)
     DWORD seen = 0;
     BOOL present = FALSE;
 
-    run("wait", 0, &info);
+    run("wait", 0, NULL, &info);
     CHECK("attach", DebugActiveProcess(info.dwProcessId));
     DebugSetProcessKillOnExit(FALSE);
     CHECK("attach-breakpoint", debug_until(EXCEPTION_DEBUG_EVENT, info.dwProcessId, &seen, &event));
@@ -106,7 +83,7 @@ static void check_native(void)
     HANDLE debug = NULL;
 
     InitializeObjectAttributes(&attr, NULL, 0, NULL, NULL);
-    run("wait", 0, &info);
+    run("wait", 0, NULL, &info);
     CHECK_STATUS("debug-object", NtCreateDebugObject(&debug, 0x1f000f, &attr, 0), 0);
     CHECK_STATUS("native-attach", NtDebugActiveProcess(info.hProcess, debug), 0);
     CHECK_STATUS("native-detach", NtRemoveProcessDebug(info.hProcess, debug), 0);
@@ -131,7 +108,7 @@ static void check_swapped_handles(void)
     size = sizeof(number);
     CHECK("swap-before", !RegQueryValueExA(base, "number", NULL, NULL, (BYTE *)&number, &size));
     snprintf(line, sizeof(line), "swap %lu %lu", GetCurrentProcessId(), (DWORD)(ULONG_PTR)base);
-    CHECK("swap-start", run(line, 0, &info));
+    CHECK("swap-start", run(line, 0, NULL, &info));
     CHECK("swap-same-handle", end_of(&info) == (DWORD)(ULONG_PTR)base);
     size = sizeof(text);
     CHECK("swap-reads-new-key", !RegQueryValueExA(base, "text", NULL, NULL, (BYTE *)text, &size));

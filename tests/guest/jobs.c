@@ -9,32 +9,9 @@
  *   jobs wait          wait to be ended
  *   jobs echo          copy standard input to standard output */
 
-#include "check.h"
+#include "child.h"
 
 #include <tlhelp32.h>
-
-static char self[MAX_PATH];
-
-static BOOL run(const char *arguments, DWORD flags, STARTUPINFOA *startup, PROCESS_INFORMATION *info)
-{
-    static STARTUPINFOA plain = {.cb = sizeof(plain)};
-    char line[2 * MAX_PATH];
-
-    snprintf(line, sizeof(line), "\"%s\" %s", self, arguments);
-    return CreateProcessA(NULL, line, NULL, NULL, startup != NULL, flags, NULL, NULL, startup ? startup : &plain, info);
-}
-
-static DWORD end_of(PROCESS_INFORMATION *info)
-{
-    DWORD code = 0xdead;
-
-    if (WaitForSingleObject(info->hProcess, 20000) != WAIT_OBJECT_0)
-        TerminateProcess(info->hProcess, 0xdead);
-    GetExitCodeProcess(info->hProcess, &code);
-    CloseHandle(info->hProcess);
-    CloseHandle(info->hThread);
-    return code;
-}
 
 static BOOL set_limits(HANDLE job, DWORD flags)
 {

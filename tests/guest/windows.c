@@ -245,27 +245,40 @@ static const struct {
     { "owned-by", owned_by },
 };
 
+struct outcome {
+    LONG_PTR result;
+    DWORD error;
+};
+
+#define OUTCOME(expression) \
+    ({ \
+        LONG_PTR result_ = (SetLastError(0xbeef), (expression)); \
+        (struct outcome){ result_, GetLastError() }; \
+    })
+
+/* With something named, a difference is a failed check. */
+static BOOL differs(struct outcome got, struct outcome wanted, const char *what, const char *call)
+{
+    BOOL same = got.result == wanted.result && got.error == wanted.error;
+    char name[64];
+
+    if (what) {
+        snprintf(name, sizeof(name), "%s-%s", what, call);
+        check(same, name, "%#llx, error %lu, not %#llx, error %lu", (long long)got.result, got.error,
+              (long long)wanted.result, wanted.error);
+    }
+    return !same;
+}
+
 /* The number of calls that tell w from a window that never was. With a name they are failed checks. */
 static unsigned compare_window(HWND w, const char *what)
 {
     unsigned i, different = 0;
-    char name[64];
 
     for (i = 0; i < ARRAYSIZE(calls); i++) {
-        LONG_PTR result, wanted;
-        DWORD error, wanted_error;
+        struct outcome wanted = OUTCOME(calls[i].call(NEVER));
 
-        SetLastError(0xbeef);
-        wanted = calls[i].call(NEVER);
-        wanted_error = GetLastError();
-        SetLastError(0xbeef);
-        result = calls[i].call(w);
-        error = GetLastError();
-        if (result != wanted || error != wanted_error) different++;
-        if (!what) continue;
-        snprintf(name, sizeof(name), "%s-%s", what, calls[i].name);
-        check(result == wanted && error == wanted_error, name, "%#llx, error %lu, not %#llx, error %lu",
-              (long long)result, error, (long long)wanted, wanted_error);
+        different += differs(OUTCOME(calls[i].call(w)), wanted, what, calls[i].name);
     }
     return different;
 }
@@ -323,26 +336,14 @@ static const struct {
     { "events", thread_events },
 };
 
-static unsigned compare_thread(DWORD t, BOOL checked)
+static unsigned compare_thread(DWORD t, const char *what)
 {
     unsigned i, different = 0;
-    char name[64];
 
     for (i = 0; i < ARRAYSIZE(thread_calls); i++) {
-        LONG_PTR result, wanted;
-        DWORD error, wanted_error;
+        struct outcome wanted = OUTCOME(thread_calls[i].call(NEVER_THREAD));
 
-        SetLastError(0xbeef);
-        wanted = thread_calls[i].call(NEVER_THREAD);
-        wanted_error = GetLastError();
-        SetLastError(0xbeef);
-        result = thread_calls[i].call(t);
-        error = GetLastError();
-        if (result != wanted || error != wanted_error) different++;
-        if (!checked) continue;
-        snprintf(name, sizeof(name), "thread-%s", thread_calls[i].name);
-        check(result == wanted && error == wanted_error, name, "%#llx, error %lu, not %#llx, error %lu",
-              (long long)result, error, (long long)wanted, wanted_error);
+        different += differs(OUTCOME(thread_calls[i].call(t)), wanted, what, thread_calls[i].name);
     }
     return different;
 }
@@ -542,7 +543,7 @@ static int visit(BOOL foreign, char **arg)
         CHECK("text", text(window) > 0);
         CHECK("children", children(window) == 1);
         CHECK("properties", properties(window) == 1);
-        different = compare_thread(thread, FALSE);
+        different = compare_thread(thread, NULL);
         check(different >= 4, "thread-calls", "only %u see it", different);
         return finish();
     }
@@ -550,7 +551,7 @@ static int visit(BOOL foreign, char **arg)
     compare_window(child, "child");
     compare_window((HWND)((ULONG_PTR)window & 0xffff), "short");
     if (desktop != GetDesktopWindow()) compare_window(desktop, "desktop");
-    compare_thread(thread, TRUE);
+    compare_thread(thread, "thread");
     CHECK_ERROR("unhook", !UnhookWindowsHookEx(hook), ERROR_INVALID_HOOK_HANDLE);
     CHECK_ERROR("delete-atom", GlobalDeleteAtom(atom), ERROR_INVALID_HANDLE);
     SendNotifyMessageW(HWND_BROADCAST, WM_APP, 0, 0);

@@ -231,26 +231,22 @@ def test_configuration_that_is_a_directory(library: Path, tmp_path: Path) -> Non
     refused(library, tmp_path, names=tmp_path)
 
 
-def test_shared_memory_must_be_whole(library: Path, good: Config, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "size", "what"),
+    [("shared", SHARED_SIZE, "shared memory"), ("network", NETWORK_SIZE, "network")],
+)
+def test_shared_files_must_be_whole(
+    library: Path, good: Config, tmp_path: Path, kind: str, size: int, what: str
+) -> None:
     path = tmp_path / "interposer.conf"
     good.write(path)
-    os.truncate(good.shared, 4096)
-    assert "too short" in refused(library, path, names=good.shared)
-    good.shared.write_bytes(b"\0" * SHARED_SIZE)
-    assert "not a silo's shared memory" in refused(library, path, names=good.shared)
-    good.shared.unlink()
-    assert "No such file" in refused(library, path, names=good.shared)
-
-
-def test_network_file_must_be_whole(library: Path, good: Config, tmp_path: Path) -> None:
-    path = tmp_path / "interposer.conf"
-    good.write(path)
-    os.truncate(good.network, 4096)
-    assert "too short" in refused(library, path, names=good.network)
-    good.network.write_bytes(b"\0" * NETWORK_SIZE)
-    assert "not a silo's network" in refused(library, path, names=good.network)
-    good.network.unlink()
-    assert "No such file" in refused(library, path, names=good.network)
+    file: Path = getattr(good, kind)
+    os.truncate(file, 4096)
+    assert "too short" in refused(library, path, names=file)
+    file.write_bytes(b"\0" * size)
+    assert f"not a silo's {what}" in refused(library, path, names=file)
+    file.unlink()
+    assert "No such file" in refused(library, path, names=file)
 
 
 def test_loader_must_exist(library: Path, good: Config, tmp_path: Path) -> None:
