@@ -83,7 +83,9 @@ uint64_t nsi_size(const struct nsi_request *r)
 
 /* ---- addresses of interfaces ---- */
 
-enum { LUID_SIZE = 8, ON_LINK_PREFIX = 16, SILO_PREFIX = 8 };
+/* The silo's address is a network of its own: with the 8 bits of loopback addresses, Windows programs would take it for
+ * one of these and the machine for one without a network (NetBIOS does). */
+enum { LUID_SIZE = 8, ON_LINK_PREFIX = 16, SILO_PREFIX = 32 };
 
 static void show_prefix(uint8_t *rw, uint32_t size)
 {

@@ -231,7 +231,7 @@ static struct ifaddrs *entry_to_change(struct ifaddrs *list)
 
 EXPORT int getifaddrs(struct ifaddrs **list)
 {
-    static const uint8_t mask[4] = { 255, 0, 0, 0 };
+    static const uint8_t mask[4] = { 255, 255, 255, 255 }; /* as SILO_PREFIX */
     struct ifaddrs *ours, **link;
     int result;
     NEXT(getifaddrs);

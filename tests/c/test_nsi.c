@@ -128,7 +128,7 @@ static void test_unicast(void)
     memcpy(rw + 28 + 16, &prefix, 4);
     CHECK(filter(&r, out, 3) == 2);
     CHECK(is_unicast(keys, 1, "127.0.0.1") && is_unicast(keys + 16, 2, "127.7.0.7"));
-    CHECK(rw[28 + 16] == 8);
+    CHECK(rw[28 + 16] == 32);
     /* a machine without another interface */
     put_unicast(keys, 1, "127.0.0.1");
     CHECK(filter(&r, out, 1) == 2);
@@ -166,7 +166,7 @@ static void test_one_address(void)
     inet_pton(AF_INET, "192.0.2.1", key + 8);
     CHECK(!nsi_host_key(own, out, key, host));
     nsi_show_address(&row, rw);
-    CHECK(rw[16] == 8);
+    CHECK(rw[16] == 32);
 }
 
 enum { LISTENING = 2, ESTABLISHED = 5 };
