@@ -267,6 +267,7 @@ class Silo:
     def update(
         self,
         *,
+        windows: str | None = None,
         link: Sequence[str] = (),
         unlink: Sequence[str] = (),
         publish: Sequence[str] = (),
@@ -275,6 +276,7 @@ class Silo:
         """Change its links and published ports, also while it runs; a port moves when it is bound next.
 
         Args:
+            windows: another Windows version, as for :meth:`Host.create`; it must be stopped.
             link: silos that it may reach from now on.
             unlink: silos that it may not reach any more.
             publish: as for :meth:`Host.create`.
@@ -282,9 +284,11 @@ class Silo:
 
         Raises:
             SiloNotFound, SiloCorrupt, InvalidName, InvalidPublish, PublishFailed, UsageError: as it says.
+            SiloRunning: its Windows version can't be changed now.
         """
         answer = self._call(
             "silo.update",
+            windows=windows,
             link=list(link),
             unlink=list(unlink),
             publish=list(publish),

@@ -21,7 +21,7 @@ from winesilo.errors import (
     UsageError,
 )
 from winesilo.host import process
-from winesilo.host.registry_file import Key, Registry
+from winesilo.host.registry_file import Key, Registry, Value
 from winesilo.host.watcher import HANGUP, READABLE, Watcher
 from winesilo.interposer import config
 from winesilo.interposer.config import Config, SharedMemory, twin_address
@@ -246,17 +246,77 @@ def test_copy_refuses(root: Path, tmp_path: Path) -> None:
 # -- Windows versions -----------------------------------------------------------------------------
 
 
+CURRENT = r"Machine\Software\Microsoft\Windows NT\CurrentVersion"
+CURRENT_32 = r"Machine\Software\Wow6432Node\Microsoft\Windows NT\CurrentVersion"
+CURRENT_9X = r"Machine\Software\Microsoft\Windows\CurrentVersion"
+OPTIONS = r"Machine\System\ControlSet001\Control\ProductOptions"
+WINE = r"User\S-1-5-21-0-0-0-1000\Software\Wine"
+
+
+def version_template() -> Registry:
+    """The base's keys that carry the version, as Wine makes them, and some of those above."""
+    keys = Registry("X")
+    for path in (CURRENT, CURRENT_32, CURRENT_9X, OPTIONS, WINE):
+        parts = path.split("\\")
+        for end in range(1, len(parts) + 1):
+            keys.ensure("\\".join(parts[:end]))
+    for path in (CURRENT, CURRENT_32):
+        keys.ensure(path).set("CurrentVersion", Value.text("6.1"))
+        keys.ensure(path).set("RegisteredOwner", Value.text("me"))
+    keys.ensure(OPTIONS).set("ProductType", Value.text("WinNT"))
+    return keys
+
+
+def value(hive: Registry, path: str, name: str) -> str | None:
+    key = hive.get(path)
+    found = key.get(name) if key is not None else None
+    return None if found is None else found.as_text()
+
+
 def test_versions_are_written() -> None:
     hive = Registry("X")
-    current = hive.add(Key(r"Machine\Software\Microsoft\Windows NT\CurrentVersion"))
-    options = hive.add(Key(r"Machine\System\ControlSet001\Control\ProductOptions"))
-    winver.apply(hive, "WIN10", (8, 0))
-    assert current.values["CurrentVersion"].as_text() == "10.0"
-    winver.apply(hive, "win10", (10, 0))
-    assert current.values["CurrentVersion"].as_text() == "6.3"
-    winver.apply(hive, "win2008", (10, 0))
-    assert current.values["CurrentVersion"].as_text() == "6.0"
-    assert options.values["ProductType"].as_text() == "ServerNT"
+    for name, wine, wanted in (
+        ("WIN10", (8, 0), "10.0"),
+        ("win10", (10, 0), "6.3"),
+        ("win2008", (10, 0), "6.0"),
+    ):
+        winver.apply(hive, version_template(), name, wine)
+        assert value(hive, CURRENT, "CurrentVersion") == value(hive, CURRENT_32, "CurrentVersion") == wanted
+    assert value(hive, CURRENT, "RegisteredOwner") == "me"
+    assert value(hive, OPTIONS, "ProductType") == "ServerNT"
+
+
+def test_versions_make_no_more_private_than_they_change() -> None:
+    hive = Registry("X")
+    winver.apply(hive, version_template(), "win7", (8, 0))
+    assert OPTIONS not in hive
+    assert WINE not in hive
+    assert CURRENT_9X not in hive
+    parts = CURRENT.split("\\")
+    assert all("\\".join(parts[:end]) in hive for end in range(1, len(parts) + 1))
+
+
+def test_versions_of_other_platforms() -> None:
+    """Each is told in places of its own, and in no other."""
+    hive = Registry("X")
+    winver.apply(hive, version_template(), "win98", (8, 0))
+    assert value(hive, CURRENT_9X, "VersionNumber") == "4.10.2222"
+    assert value(hive, CURRENT, "CurrentVersion") is None
+    winver.apply(hive, version_template(), "win31", (8, 0))
+    assert value(hive, CURRENT_9X, "VersionNumber") is None
+    assert value(hive, WINE, "Version") == "win31"
+    winver.apply(hive, version_template(), "nt40", (8, 0))
+    assert value(hive, WINE, "Version") is None
+    assert value(hive, CURRENT, "CurrentVersion") == "4.0"
+
+
+def test_versions_and_deleted_keys() -> None:
+    """What programs of a silo have deleted is not put back behind their backs."""
+    for path in (CURRENT, CURRENT.rpartition("\\")[0]):
+        hive = Registry("X")
+        hive.add(Key(path, link=True))
+        with pytest.raises(UsageError, match="does not have the key"):
+            winver.apply(hive, version_template(), "win10", (8, 0))
 
 
 @pytest.mark.parametrize("name", ["win99", "", None, 10])

@@ -93,10 +93,11 @@ def silo_create(request: Request) -> dict[str, Any]:
 
 
 def silo_update(request: Request) -> dict[str, Any]:
-    """Change a silo's links and published ports."""
+    """Change a silo's links, published ports and Windows version."""
     params = request.params
     return request.engine.update(
         params.text("name"),
+        windows=params.optional_text("windows"),
         link=params.texts("link"),
         unlink=params.texts("unlink"),
         publish=params.texts("publish"),

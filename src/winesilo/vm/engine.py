@@ -41,7 +41,7 @@ from winesilo.vm import copying, guestpath, network, views, winver
 from winesilo.vm.instance import Instance
 from winesilo.vm.overlay import mounted, overlay_of
 from winesilo.vm.processes import pss_bytes
-from winesilo.vm.registry import Saver, check_hive, seal
+from winesilo.vm.registry import Saver, check_hive, read_hive, seal
 from winesilo.vm.store import Record, Store, new_record
 
 log = logging.getLogger(__name__)
@@ -171,18 +171,34 @@ class Engine:
         return self.view(name)
 
     def _first_hive(self, number: int, version: str | None) -> bytes:
-        paths = self.runtime.paths
         with os_errors("read the registry template"):
-            if version is None:
-                return seal(template.fill_in(paths.hive_template.read_bytes(), number))
-            hive = registry_file.read(paths.version_template)
-        winver.apply(hive, version, self.runtime.wine.version)
-        return seal(template.fill_in(registry_file.render(hive).encode(), number))
+            content = self.runtime.paths.hive_template.read_bytes()
+        if version is not None:
+            content = self._with_version(content, version)
+        return seal(template.fill_in(content, number))
+
+    def _with_version(self, content: bytes, version: str) -> bytes:
+        """A hive's text with another Windows version in it."""
+        hive = registry_file.parse(content.decode())
+        with os_errors("read the registry template"):
+            keys = registry_file.read(self.runtime.paths.version_template)
+        winver.apply(hive, keys, version, self.runtime.wine.version)
+        return registry_file.render(hive).encode()
+
+    def _change_version(self, record: Record, windows: str) -> Record:
+        """Write another Windows version into the hive of a silo that does not run."""
+        version = winver.check_version(windows)
+        self._not_running(record.name, "given another Windows version")
+        content = self._with_version(read_hive(self.store.silo(record.name).hive), version)
+        require_space(self.runtime.paths.data, _MIN_FREE, "a registry")
+        self.store.save_hive(record.name, seal(content))
+        return dataclasses.replace(record, windows=version)
 
     def update(
         self,
         name: str,
         *,
+        windows: str | None,
         link: Sequence[str],
         unlink: Sequence[str],
         publish: Sequence[str],
@@ -191,8 +207,11 @@ class Engine:
     ) -> dict[str, Any]:
         """Change what a silo may reach and which ports it publishes; a running one follows at its next bind.
 
+        Only a stopped one can get another Windows version.
+
         Raises:
-            SiloNotFound, SiloCorrupt, InvalidName, InvalidPublish, PublishFailed, UsageError.
+            SiloNotFound, SiloCorrupt, SiloRunning, InvalidName, InvalidPublish, PublishFailed,
+            UsageError, DiskFull.
         """
         with self._exclusive(name, check), self._create_lock:
             record = self.store.load(name)
@@ -204,6 +223,8 @@ class Engine:
             rules = network.check_rules([*network.without(record.publish, unpublish), *publish])
             self.networks.check_machine(rule for rule in rules if rule not in record.publish)
             kept = [other for other in links if other not in unlink]
+            if windows is not None:
+                record = self._change_version(record, windows)
             self.store.save(dataclasses.replace(record, links=kept, publish=rules))
             self.networks.changed()
         return self.view(name)
