@@ -194,6 +194,14 @@ def test_service(silo32: TemporarySilo, guest: Guest) -> None:
     assert service.info().state == "stopped"
 
 
+def test_environment(silo32: TemporarySilo) -> None:
+    """The first program of `silo exec` has the variables of its silo's registry."""
+    key = r"HKCU\Environment"
+    silo32.run("reg", "add", key, "/v", "MINE", "/t", "REG_EXPAND_SZ", "/d", "%SystemRoot%;mine", "/f")
+    for command in (r"C:\windows\syswow64\cmd.exe", r"C:\windows\system32\cmd.exe"):
+        assert silo32.run(command, "/c", "set MINE") == "MINE=C:\\windows;mine\n"
+
+
 def test_windows_versions(host32: Host, guest: Guest) -> None:
     """Several at once; 32-bit and 64-bit programs of a silo are told the same."""
     names = ("winxp", "win2003", "win98", "win31", "win10")
