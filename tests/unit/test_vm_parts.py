@@ -21,6 +21,7 @@ from winesilo.errors import (
     UsageError,
 )
 from winesilo.host import process
+from winesilo.host.agent import WindowsProcess
 from winesilo.host.registry_file import Key, Registry, Value
 from winesilo.host.watcher import HANGUP, READABLE, Watcher
 from winesilo.interposer import config
@@ -413,6 +414,54 @@ def test_processes_are_found_by_their_environment(tmp_path: Path) -> None:
         child.kill()
         child.wait()
     assert processes.pss_bytes(child.pid) == 0
+
+
+def linux_state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_suspend_and_resume(tmp_path: Path) -> None:
+    """Also what a process starts while it is being suspended; others are left alone."""
+    conf, other = tmp_path / "interposer.conf", tmp_path / "other.conf"
+    path = os.environ["PATH"]
+    loop = "while :; do sleep 0.01; done"
+    child = process.spawn(["sh", "-c", loop], env={config.CONFIG_VARIABLE: str(conf), "PATH": path})
+    neighbour = process.spawn(["sleep", "60"], env={config.CONFIG_VARIABLE: str(other), "PATH": path})
+    try:
+        for _ in range(20):
+            processes.suspend(conf, 10.0)
+            pids = processes.unix_pids(conf)
+            assert child.pid in pids
+            assert {linux_state(pid) for pid in pids} == {"T"}
+            assert processes.unix_pids(conf) == pids
+            assert linux_state(neighbour.pid) != "T"
+            processes.resume(conf)
+            assert linux_state(child.pid) != "T"
+    finally:
+        for program in (child, neighbour):
+            program.kill()
+            program.wait()
+        processes.kill(conf, 5.0)
+
+
+def test_a_process_that_has_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wineserver fills what it has not set yet with 0x55, the time too."""
+    conf = tmp_path / "interposer.conf"
+    child = process.spawn(
+        ["sleep", "60"], env={config.CONFIG_VARIABLE: str(conf), "PATH": os.environ["PATH"]}
+    )
+    shared = SharedMemory(tmp_path / "shared.mem")
+    monkeypatch.setattr(SharedMemory, "lookup", lambda self, pid: (child.pid, 0))
+    try:
+        rows = [
+            WindowsProcess(8, 4, 0, 0x5555_5555_5555_5555, 0, 0, "new.exe"),
+            WindowsProcess(12, 4, 1, 116_444_736_000_000_000, 0, 0, "old.exe"),
+        ]
+        assert [row["name"] for row in processes.table(rows, shared, conf)] == ["old.exe"]
+    finally:
+        child.kill()
+        child.wait()
+        shared.close()
 
 
 def test_windows_times() -> None:

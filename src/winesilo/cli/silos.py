@@ -1,4 +1,4 @@
-"""The commands that change silos: create, clone, start, stop, restart, rm."""
+"""The commands that change silos: create, update, clone, start, stop, restart, suspend, resume, rm."""
 
 from __future__ import annotations
 
@@ -133,6 +133,22 @@ def restart(settings: Settings, names: Sequence[str], timeout: float | None) -> 
 
 @click.command()
 @names_argument
+@pass_settings
+def suspend(settings: Settings, names: Sequence[str]) -> int:
+    """Keep all processes of silos from running, until they are resumed or stopped."""
+    return for_each(names, lambda name: settings.silo(name).suspend())
+
+
+@click.command()
+@names_argument
+@pass_settings
+def resume(settings: Settings, names: Sequence[str]) -> int:
+    """Let suspended silos go on."""
+    return for_each(names, lambda name: settings.silo(name).resume())
+
+
+@click.command()
+@names_argument
 @click.option("-f", "--force", is_flag=True, help="Stop running silos first.")
 @pass_settings
 def rm(settings: Settings, names: Sequence[str], force: bool) -> int:
@@ -160,4 +176,4 @@ def for_each(names: Sequence[str], action: Callable[[str], object]) -> int:
     return first_failure
 
 
-COMMANDS = (create, update, clone, start, stop, restart, rm)
+COMMANDS = (create, update, clone, start, stop, restart, suspend, resume, rm)

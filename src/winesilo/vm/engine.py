@@ -1,6 +1,6 @@
 """The silos of a running host: what may be done in which state, and doing it.
 
-States: stopped and failed (on disk only), starting, running, stopping (an Instance exists).
+States: stopped and failed (on disk only), starting, running, suspended, stopping (an Instance exists).
 Requests that change a silo exclude each other; requests for different silos run at the same time.
 """
 
@@ -27,6 +27,7 @@ from winesilo.errors import (
     SiloNotFound,
     SiloNotRunning,
     SiloRunning,
+    SiloSuspended,
     UsageError,
     WinesiloError,
 )
@@ -105,10 +106,27 @@ class Engine:
         return either
 
     def _running(self, name: str) -> Instance:
+        instance = self._running_or_suspended(name)
+        self._not_suspended(name)
+        return instance
+
+    def _running_or_suspended(self, name: str) -> Instance:
         self._exists(name)
         instance = self._instances.get(name)
-        if instance is None or self._states.get(name) != "running":
+        if instance is None or self._states.get(name) not in ("running", "suspended"):
             raise SiloNotRunning(f"the silo {name!r} is not running", f"run: silo start {name}", name=name)
+        return instance
+
+    def _not_suspended(self, name: str) -> None:
+        if self._states.get(name) == "suspended":
+            raise SiloSuspended(f"the silo {name!r} is suspended", f"run: silo resume {name}", name=name)
+
+    def _awake(self, name: str) -> Instance:
+        """A running silo, resumed if need be; to be called by who may change it."""
+        instance = self._running_or_suspended(name)
+        if self._states[name] == "suspended":
+            instance.resume()
+            self._states[name] = "running"
         return instance
 
     def _exists(self, name: str) -> None:
@@ -238,6 +256,7 @@ class Engine:
         check = self._unless_closing(check)
         with self._exclusive(name, check):
             record = self.store.load(name)
+            self._not_suspended(name)
             self._not_running(name, "started again")
             check_base(self.runtime.paths)
             require_space(self.runtime.paths.data, _MIN_FREE, f"starting silo {name!r}")
@@ -274,12 +293,40 @@ class Engine:
             DiskFull, HostError: its registry can't be saved; it runs on.
         """
         with self._exclusive(name, check):
-            self._running(name).save_registry()
+            self._awake(name).save_registry()
             self._stop(name, timeout_s)
         return self.view(name)
 
+    def suspend(self, name: str, check: Check) -> dict[str, Any]:
+        """Keep all processes of a silo from running, until it is resumed or stopped.
+
+        Raises:
+            SiloNotFound, SiloNotRunning, SiloSuspended.
+            SiloError: some of its processes can't be stopped; it runs on.
+        """
+        with self._exclusive(name, check):
+            self._running(name).suspend()
+            self._states[name] = "suspended"
+        log.info("silo %s suspended", name)
+        return self.view(name)
+
+    def resume(self, name: str, check: Check) -> dict[str, Any]:
+        """Let a suspended silo go on.
+
+        Raises:
+            SiloNotFound, SiloNotRunning.
+            SiloRunning: it is not suspended.
+        """
+        with self._exclusive(name, check):
+            self._running_or_suspended(name)
+            if self._states[name] == "running":
+                raise SiloRunning(f"the silo {name!r} is running, not suspended", name=name)
+            self._awake(name)
+        log.info("silo %s resumed", name)
+        return self.view(name)
+
     def _stop(self, name: str, timeout_s: float) -> None:
-        instance = self._running(name)
+        instance = self._awake(name)
         self._states[name] = "stopping"
         began = time.monotonic()
         try:
@@ -297,7 +344,9 @@ class Engine:
     def _bury(self, instance: Instance) -> None:
         name = instance.record.name
         with self._exclusive(name, lambda: None):
-            if self._instances.get(name) is not instance or self._states.get(name) != "running":
+            if self._instances.get(name) is not instance:
+                return
+            if self._states.get(name) not in ("running", "suspended"):
                 return
             log.error("silo %s: its services.exe has ended", name)
             instance.end()
@@ -309,7 +358,7 @@ class Engine:
         with self._exclusive(name, check):
             self._exists(name)
             if name in self._instances:
-                self._running(name).save_registry()
+                self._awake(name).save_registry()
                 self._stop(name, STOP_TIMEOUT_S)
         return self.start(name, timeout_s, check)
 
@@ -416,8 +465,8 @@ class Engine:
         ]
 
     def processes(self, name: str) -> list[dict[str, Any]]:
-        """The Windows processes of a running silo."""
-        return self._running(name).processes()
+        """The Windows processes of a running or suspended silo."""
+        return self._running_or_suspended(name).processes()
 
     def logs(self, name: str, service: str | None, lines: int) -> dict[str, str]:
         """The end of a log.
@@ -520,7 +569,7 @@ class Engine:
         """The silo's mounted C:, mounted for the time being if it does not run."""
         self._exists(name)
         instance = self._instances.get(name)
-        if instance is not None and self._states.get(name) == "running":
+        if instance is not None and self._states.get(name) in ("running", "suspended"):
             yield instance.root
             return
         with self._exclusive(name, check):
