@@ -37,7 +37,11 @@ case $wanted in *" build "*)
   ;;
 esac
 case $wanted in *" demo "*) need "npm" command -v npm ;; esac
-case $wanted in *" test "*) need "gcc-mingw-w64-i686" command -v i686-w64-mingw32-gcc ;; esac
+case $wanted in *" test "*)
+  need "gcc-mingw-w64-i686" command -v i686-w64-mingw32-gcc
+  need "wixl" command -v wixl
+  ;;
+esac
 case $wanted in *" wine10 "*)
   need "debootstrap" command -v debootstrap
   ;;

@@ -5,7 +5,7 @@
 
 /* Wine's own ones that it does not hide itself (dlls/ntdll/unix/env.c), and ours */
 static const char *const names[] = { "LD_PRELOAD",  "WINESILO_CONFIG", "WINEPREFIX",
-                                     "WINEDLLPATH", "WINEDEBUG",       "WINEARCH" };
+                                     "WINEDLLPATH", "WINEDEBUG",       "WINEARCH",   ENVIRONMENT_FIRST };
 
 static bool is_named(const char *entry, const char *name, size_t n)
 {
@@ -39,6 +39,15 @@ char *environment_hidden(const struct hidden_environment *hidden, const char *na
     for (i = 0; i < hidden->n; i++)
         if (is_named(hidden->entries[i], name, n)) return hidden->entries[i] + n + 1;
     return NULL;
+}
+
+void environment_forget(struct hidden_environment *hidden, const char *name)
+{
+    size_t n = strlen(name), kept = 0, i;
+
+    for (i = 0; i < hidden->n; i++)
+        if (!is_named(hidden->entries[i], name, n)) hidden->entries[kept++] = hidden->entries[i];
+    hidden->n = kept;
 }
 
 size_t environment_size(const struct hidden_environment *hidden, char *const env[])

@@ -29,6 +29,7 @@ enum { EXIT_CANNOT_RUN = 125 };
 
 static bool active, installed, windows_installed;
 static void *(*current_teb)(void); /* of the ntdll.so whose table was swapped */
+static to_wide *unix_to_wide;      /* the same */
 static struct hidden_environment hidden;
 static struct {
     dev_t device;
@@ -134,6 +135,8 @@ EXPORT void *dlopen(const char *path, int flags)
         if (active) add_wine_folder(path);
         current_teb = (void *(*)(void))dlsym(handle, "NtCurrentTeb");
         if (!current_teb) fail("%s: this Wine has no NtCurrentTeb", path);
+        unix_to_wide = (to_wide *)dlsym(handle, "ntdll_umbstowcs");
+        if (!unix_to_wide) fail("%s: this Wine has no ntdll_umbstowcs", path);
         installed = true;
     }
     else if (installed && !strcmp(name, "win32u.so")) {
@@ -153,6 +156,8 @@ EXPORT int sigaction(int number, const struct sigaction *action, struct sigactio
     if (number == SIGSEGV && action && installed && active && !ready) {
         ready = true;
         startup_ready(current_teb());
+        if (environment_hidden(&hidden, ENVIRONMENT_FIRST)) startup_variables(current_teb(), unix_to_wide);
+        environment_forget(&hidden, ENVIRONMENT_FIRST);
     }
     return real(number, action, old);
 }

@@ -94,6 +94,7 @@ typedef struct {
 
 #define REG_OPTION_VOLATILE 0x00000001u
 #define REG_OPTION_CREATE_LINK 0x00000002u
+#define REG_EXPAND_SZ 2u
 #define REG_DWORD 4u
 #define REG_LINK 6u
 #define REG_CREATED_NEW_KEY 1u

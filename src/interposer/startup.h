@@ -2,7 +2,14 @@
 #ifndef WINESILO_STARTUP_H
 #define WINESILO_STARTUP_H
 
+#include "nt.h"
+
+/* ntdll.so's: from the Unix character set to UTF-16; returns how many characters it has written */
+typedef uint32_t to_wide(const char *text, uint32_t n, WCHAR *out, uint32_t max);
+
 /* To be called once, when Wine has set the process up and before its Windows code runs. */
 void startup_ready(const void *teb);
+/* The same, for a process that no Windows program has started. */
+void startup_variables(const void *teb, to_wide *to_wide);
 
 #endif

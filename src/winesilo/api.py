@@ -33,6 +33,7 @@ from winesilo.host import enter, process
 from winesilo.host.base import OnProgress, init_host
 from winesilo.host.paths import DEFAULT_HOST, HostPaths
 from winesilo.models import HostStatus, Process, ServiceOptions, SiloInfo, model
+from winesilo.service import Service
 from winesilo.services.model import Service as ServiceInfo
 from winesilo.vm.views import split_copy_path
 
@@ -267,6 +268,7 @@ class Silo:
     def update(
         self,
         *,
+        windows: str | None = None,
         link: Sequence[str] = (),
         unlink: Sequence[str] = (),
         publish: Sequence[str] = (),
@@ -275,6 +277,7 @@ class Silo:
         """Change its links and published ports, also while it runs; a port moves when it is bound next.
 
         Args:
+            windows: another Windows version, as for :meth:`Host.create`; it must be stopped.
             link: silos that it may reach from now on.
             unlink: silos that it may not reach any more.
             publish: as for :meth:`Host.create`.
@@ -282,9 +285,11 @@ class Silo:
 
         Raises:
             SiloNotFound, SiloCorrupt, InvalidName, InvalidPublish, PublishFailed, UsageError: as it says.
+            SiloRunning: its Windows version can't be changed now.
         """
         answer = self._call(
             "silo.update",
+            windows=windows,
             link=list(link),
             unlink=list(unlink),
             publish=list(publish),
@@ -325,6 +330,24 @@ class Silo:
             SiloNotFound, SiloNotRunning: as it says.
         """
         return model(SiloInfo, self._call("silo.stop", on_progress, timeout_s=timeout))
+
+    def suspend(self) -> SiloInfo:
+        """Keep all its processes from running, until it is resumed or stopped; waits go on and may run out.
+
+        Raises:
+            SiloNotFound, SiloNotRunning, SiloSuspended: as it says.
+            SiloError: a process can't be stopped; it runs on.
+        """
+        return model(SiloInfo, self._call("silo.suspend"))
+
+    def resume(self) -> SiloInfo:
+        """Let it go on after :meth:`suspend`.
+
+        Raises:
+            SiloNotFound, SiloNotRunning: as it says.
+            SiloRunning: it is not suspended.
+        """
+        return model(SiloInfo, self._call("silo.resume"))
 
     def restart(self, *, timeout: float | None = None, on_progress: OnProgress | None = None) -> SiloInfo:
         """Stop it if it runs, then start it; raises what :meth:`start` raises."""
@@ -512,81 +535,3 @@ class Silo:
     def _call(self, method: str, on_progress: OnProgress | None = None, **params: Any) -> Any:
         given = {key: value for key, value in params.items() if value is not None}
         return self.host._call(method, {"name": self.name, **given}, on_progress)
-
-
-class Service:
-    """A service of a running silo; made by :meth:`Silo.service`.
-
-    Every method raises SiloNotFound, SiloNotRunning and ServiceNotFound where those apply.
-    """
-
-    def __init__(self, silo: Silo, name: str) -> None:
-        self.silo = silo
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"Service({self.name!r}, silo={self.silo.name!r})"
-
-    def info(self) -> ServiceInfo:
-        """Its state and its configuration."""
-        return model(ServiceInfo, self._call("service.show"))
-
-    def start(self, args: Sequence[str] = (), *, timeout: float | None = None) -> ServiceInfo:
-        """Start it, after what it depends on, and wait until it runs.
-
-        Args:
-            args: handed to the service's main function.
-            timeout: seconds for all of it; the service's own wait hints count within it.
-
-        Raises:
-            ServiceStartFailed, ServiceDied, ServiceTimeout, ServiceError: what went wrong, with the
-                Windows code.
-        """
-        return model(ServiceInfo, self._call("service.start", args=list(args), timeout_s=timeout))
-
-    def stop(
-        self, *, timeout: float | None = None, with_dependents: bool = False, force: bool = False
-    ) -> ServiceInfo:
-        """Stop it and wait until its process has ended, which is ended if it takes too long.
-
-        Args:
-            timeout: seconds to wait.
-            with_dependents: stop what depends on it first.
-            force: end its process also where it refuses to stop.
-
-        Raises:
-            ServiceError: it does not run, others depend on it, it refuses.
-        """
-        answer = self._call("service.stop", timeout_s=timeout, with_dependents=with_dependents, force=force)
-        return model(ServiceInfo, answer)
-
-    def restart(
-        self, args: Sequence[str] = (), *, timeout: float | None = None, force: bool = False
-    ) -> ServiceInfo:
-        """Stop it if it runs, then start it; see :meth:`stop` and :meth:`start`."""
-        answer = self._call("service.restart", args=list(args), timeout_s=timeout, force=force)
-        return model(ServiceInfo, answer)
-
-    def config(self, *, binary_path: str | None = None, **options: Unpack[ServiceOptions]) -> ServiceInfo:
-        """Change its configuration; what is not given stays.
-
-        Args:
-            binary_path: its command line.
-            **options: see :class:`ServiceOptions`.
-
-        Raises:
-            UsageError: an argument is wrong.
-            ServiceExists: the display name is taken.
-        """
-        return model(ServiceInfo, self._call("service.config", binary_path=binary_path, **options))
-
-    def delete(self) -> None:
-        """Delete it; it must not run.
-
-        Raises:
-            ServiceError: it runs.
-        """
-        self._call("service.delete")
-
-    def _call(self, method: str, **params: Any) -> Any:
-        return self.silo._call(method, service=self.name, **params)

@@ -30,6 +30,7 @@
     │   ├── SiloExists
     │   ├── SiloRunning
     │   ├── SiloNotRunning
+    │   ├── SiloSuspended
     │   ├── SiloBusy
     │   ├── SiloCorrupt
     │   ├── SiloStartFailed
@@ -203,6 +204,10 @@ class SiloRunning(SiloError):
 
 class SiloNotRunning(SiloError):
     """The silo must be running."""
+
+
+class SiloSuspended(SiloError):
+    """The silo must be resumed first."""
 
 
 class SiloBusy(SiloError):

@@ -48,7 +48,7 @@ class SiloInfo:
     Attributes:
         name: its name.
         id: a number no other silo of the host ever had; None if its record can't be read.
-        state: ``stopped``, ``starting``, ``running``, ``stopping`` or ``failed``.
+        state: ``stopped``, ``starting``, ``running``, ``suspended``, ``stopping`` or ``failed``.
         address: its IPv4 address; None if its record can't be read.
         windows: the Windows version its programs see, None for the base's.
         created: when it was made (ISO 8601).

@@ -61,9 +61,25 @@ static void test_full(void)
     CHECK(hidden.n == ENVIRONMENT_HIDDEN && env[0] && !env[1]);
 }
 
+/* what is for this process alone goes to the program it becomes, but not to its children */
+static void test_forget(void)
+{
+    char *env[] = { (char *)ENVIRONMENT_FIRST "=1", (char *)"LD_PRELOAD=/l.so", NULL };
+    char *whole[4];
+    struct hidden_environment hidden;
+
+    environment_hide(&hidden, env);
+    environment_whole(&hidden, env, whole);
+    CHECK(!env[0] && holds(whole, ENVIRONMENT_FIRST "=1") && holds(whole, "LD_PRELOAD=/l.so"));
+    environment_forget(&hidden, ENVIRONMENT_FIRST);
+    environment_whole(&hidden, env, whole);
+    CHECK(!environment_hidden(&hidden, ENVIRONMENT_FIRST) && holds(whole, "LD_PRELOAD=/l.so") && !whole[1]);
+}
+
 int main(void)
 {
     test_hide();
+    test_forget();
     test_override();
     test_full();
     return failed != 0;

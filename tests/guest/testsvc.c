@@ -16,7 +16,10 @@
  *   undead      reports STOPPED when asked to stop, and its process goes on
  *
  * It writes the arguments of its main function, one per line, to C:\testsvc-NAME.txt.  The user-defined
- * control 128 makes it exit with 6, without a report. */
+ * control 128 makes it exit with 6, without a report.
+ *
+ * With `gone FILE` it is no service, but waits up to 30 s until no process runs FILE any more, as installers do
+ * before they delete the program of a service that they have stopped. */
 
 #include <windows.h>
 
@@ -121,11 +124,32 @@ static void WINAPI service_main(DWORD argc, WCHAR **argv)
     report(SERVICE_STOPPED, 0);
 }
 
+/* A program that runs can't be opened for writing; nothing tells when it can be. */
+static int wait_gone(const char *path)
+{
+    const DWORD all = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+
+    for (int i = 0; i < 3000; i++) {
+        HANDLE file = CreateFileA(path, GENERIC_WRITE, all, NULL, OPEN_EXISTING, 0, NULL);
+
+        if (file != INVALID_HANDLE_VALUE) {
+            CloseHandle(file);
+            return 0;
+        }
+        if (GetLastError() != ERROR_SHARING_VIOLATION)
+            break;
+        Sleep(10);
+    }
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     WCHAR name[] = L"";
     SERVICE_TABLE_ENTRYW table[] = {{name, service_main}, {NULL, NULL}};
 
+    if (argc > 2 && !strcmp(argv[1], "gone"))
+        return wait_gone(argv[2]);
     if (argc > 1)
         mode = argv[1];
     if (is("dies"))

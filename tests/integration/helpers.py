@@ -134,13 +134,14 @@ class Machine:
 class TemporarySilo(contextlib.AbstractContextManager["TemporarySilo"]):
     """A silo with a name of its own that is removed at the end, whatever happened to it."""
 
-    def __init__(self, host: Host, *, start: bool = True) -> None:
+    def __init__(self, host: Host, *, start: bool = True, windows: str | None = None) -> None:
         self.host = host
         self.name = f"s{next(_numbers)}"
         self._start = start
+        self._windows = windows
 
     def __enter__(self) -> TemporarySilo:
-        silo = self.host.create(self.name)
+        silo = self.host.create(self.name, windows=self._windows)
         try:
             if self._start:
                 silo.start()

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from helpers import Machine, TemporarySilo
 from test_guest_programs import failures
+from test_winver import look, wrong
 
 from winesilo import Host
 from winesilo.errors import ProgramError, WineNotFound
 from winesilo.host import files, wine
 from winesilo.host.wineserver import WineServer
+from winesilo.vm.winver import VERSIONS
 
 Guest = Callable[[str], Path]
 PROGRAMS = (
@@ -190,6 +192,26 @@ def test_service(silo32: TemporarySilo, guest: Guest) -> None:
     assert any(process.name == "testsvc32.exe" for process in silo32.silo.ps())
     service.stop()
     assert service.info().state == "stopped"
+
+
+def test_environment(silo32: TemporarySilo) -> None:
+    """The first program of `silo exec` has the variables of its silo's registry."""
+    key = r"HKCU\Environment"
+    silo32.run("reg", "add", key, "/v", "MINE", "/t", "REG_EXPAND_SZ", "/d", "%SystemRoot%;mine", "/f")
+    for command in (r"C:\windows\syswow64\cmd.exe", r"C:\windows\system32\cmd.exe"):
+        assert silo32.run(command, "/c", "set MINE") == "MINE=C:\\windows;mine\n"
+
+
+def test_windows_versions(host32: Host, guest: Guest) -> None:
+    """Several at once; 32-bit and 64-bit programs of a silo are told the same."""
+    names = ("winxp", "win2003", "win98", "win31", "win10")
+    with contextlib.ExitStack() as stack:
+        silos = {name: stack.enter_context(TemporarySilo(host32, windows=name)) for name in names}
+        for name, silo in silos.items():
+            for program, bits in (("winver", "64"), ("winver32", "32")):
+                seen = look(silo, guest, program)
+                assert seen["bits"] == bits
+                assert wrong(seen, VERSIONS[name]) == {}, (name, program)
 
 
 def test_without_the_files(silo: TemporarySilo, guest: Guest) -> None:

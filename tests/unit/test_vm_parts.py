@@ -21,7 +21,8 @@ from winesilo.errors import (
     UsageError,
 )
 from winesilo.host import process
-from winesilo.host.registry_file import Key, Registry
+from winesilo.host.agent import WindowsProcess
+from winesilo.host.registry_file import Key, Registry, Value
 from winesilo.host.watcher import HANGUP, READABLE, Watcher
 from winesilo.interposer import config
 from winesilo.interposer.config import Config, SharedMemory, twin_address
@@ -246,17 +247,77 @@ def test_copy_refuses(root: Path, tmp_path: Path) -> None:
 # -- Windows versions -----------------------------------------------------------------------------
 
 
+CURRENT = r"Machine\Software\Microsoft\Windows NT\CurrentVersion"
+CURRENT_32 = r"Machine\Software\Wow6432Node\Microsoft\Windows NT\CurrentVersion"
+CURRENT_9X = r"Machine\Software\Microsoft\Windows\CurrentVersion"
+OPTIONS = r"Machine\System\ControlSet001\Control\ProductOptions"
+WINE = r"User\S-1-5-21-0-0-0-1000\Software\Wine"
+
+
+def version_template() -> Registry:
+    """The base's keys that carry the version, as Wine makes them, and some of those above."""
+    keys = Registry("X")
+    for path in (CURRENT, CURRENT_32, CURRENT_9X, OPTIONS, WINE):
+        parts = path.split("\\")
+        for end in range(1, len(parts) + 1):
+            keys.ensure("\\".join(parts[:end]))
+    for path in (CURRENT, CURRENT_32):
+        keys.ensure(path).set("CurrentVersion", Value.text("6.1"))
+        keys.ensure(path).set("RegisteredOwner", Value.text("me"))
+    keys.ensure(OPTIONS).set("ProductType", Value.text("WinNT"))
+    return keys
+
+
+def value(hive: Registry, path: str, name: str) -> str | None:
+    key = hive.get(path)
+    found = key.get(name) if key is not None else None
+    return None if found is None else found.as_text()
+
+
 def test_versions_are_written() -> None:
     hive = Registry("X")
-    current = hive.add(Key(r"Machine\Software\Microsoft\Windows NT\CurrentVersion"))
-    options = hive.add(Key(r"Machine\System\ControlSet001\Control\ProductOptions"))
-    winver.apply(hive, "WIN10", (8, 0))
-    assert current.values["CurrentVersion"].as_text() == "10.0"
-    winver.apply(hive, "win10", (10, 0))
-    assert current.values["CurrentVersion"].as_text() == "6.3"
-    winver.apply(hive, "win2008", (10, 0))
-    assert current.values["CurrentVersion"].as_text() == "6.0"
-    assert options.values["ProductType"].as_text() == "ServerNT"
+    for name, wine, wanted in (
+        ("WIN10", (8, 0), "10.0"),
+        ("win10", (10, 0), "6.3"),
+        ("win2008", (10, 0), "6.0"),
+    ):
+        winver.apply(hive, version_template(), name, wine)
+        assert value(hive, CURRENT, "CurrentVersion") == value(hive, CURRENT_32, "CurrentVersion") == wanted
+    assert value(hive, CURRENT, "RegisteredOwner") == "me"
+    assert value(hive, OPTIONS, "ProductType") == "ServerNT"
+
+
+def test_versions_make_no_more_private_than_they_change() -> None:
+    hive = Registry("X")
+    winver.apply(hive, version_template(), "win7", (8, 0))
+    assert OPTIONS not in hive
+    assert WINE not in hive
+    assert CURRENT_9X not in hive
+    parts = CURRENT.split("\\")
+    assert all("\\".join(parts[:end]) in hive for end in range(1, len(parts) + 1))
+
+
+def test_versions_of_other_platforms() -> None:
+    """Each is told in places of its own, and in no other."""
+    hive = Registry("X")
+    winver.apply(hive, version_template(), "win98", (8, 0))
+    assert value(hive, CURRENT_9X, "VersionNumber") == "4.10.2222"
+    assert value(hive, CURRENT, "CurrentVersion") is None
+    winver.apply(hive, version_template(), "win31", (8, 0))
+    assert value(hive, CURRENT_9X, "VersionNumber") is None
+    assert value(hive, WINE, "Version") == "win31"
+    winver.apply(hive, version_template(), "nt40", (8, 0))
+    assert value(hive, WINE, "Version") is None
+    assert value(hive, CURRENT, "CurrentVersion") == "4.0"
+
+
+def test_versions_and_deleted_keys() -> None:
+    """What programs of a silo have deleted is not put back behind their backs."""
+    for path in (CURRENT, CURRENT.rpartition("\\")[0]):
+        hive = Registry("X")
+        hive.add(Key(path, link=True))
+        with pytest.raises(UsageError, match="does not have the key"):
+            winver.apply(hive, version_template(), "win10", (8, 0))
 
 
 @pytest.mark.parametrize("name", ["win99", "", None, 10])
@@ -353,6 +414,54 @@ def test_processes_are_found_by_their_environment(tmp_path: Path) -> None:
         child.kill()
         child.wait()
     assert processes.pss_bytes(child.pid) == 0
+
+
+def linux_state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_suspend_and_resume(tmp_path: Path) -> None:
+    """Also what a process starts while it is being suspended; others are left alone."""
+    conf, other = tmp_path / "interposer.conf", tmp_path / "other.conf"
+    path = os.environ["PATH"]
+    loop = "while :; do sleep 0.01; done"
+    child = process.spawn(["sh", "-c", loop], env={config.CONFIG_VARIABLE: str(conf), "PATH": path})
+    neighbour = process.spawn(["sleep", "60"], env={config.CONFIG_VARIABLE: str(other), "PATH": path})
+    try:
+        for _ in range(20):
+            processes.suspend(conf, 10.0)
+            pids = processes.unix_pids(conf)
+            assert child.pid in pids
+            assert {linux_state(pid) for pid in pids} == {"T"}
+            assert processes.unix_pids(conf) == pids
+            assert linux_state(neighbour.pid) != "T"
+            processes.resume(conf)
+            assert linux_state(child.pid) != "T"
+    finally:
+        for program in (child, neighbour):
+            program.kill()
+            program.wait()
+        processes.kill(conf, 5.0)
+
+
+def test_a_process_that_has_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wineserver fills what it has not set yet with 0x55, the time too."""
+    conf = tmp_path / "interposer.conf"
+    child = process.spawn(
+        ["sleep", "60"], env={config.CONFIG_VARIABLE: str(conf), "PATH": os.environ["PATH"]}
+    )
+    shared = SharedMemory(tmp_path / "shared.mem")
+    monkeypatch.setattr(SharedMemory, "lookup", lambda self, pid: (child.pid, 0))
+    try:
+        rows = [
+            WindowsProcess(8, 4, 0, 0x5555_5555_5555_5555, 0, 0, "new.exe"),
+            WindowsProcess(12, 4, 1, 116_444_736_000_000_000, 0, 0, "old.exe"),
+        ]
+        assert [row["name"] for row in processes.table(rows, shared, conf)] == ["old.exe"]
+    finally:
+        child.kill()
+        child.wait()
+        shared.close()
 
 
 def test_windows_times() -> None:

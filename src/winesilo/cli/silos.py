@@ -1,4 +1,4 @@
-"""The commands that change silos: create, clone, start, stop, restart, rm."""
+"""The commands that change silos: create, update, clone, start, stop, restart, suspend, resume, rm."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from winesilo.errors import WinesiloError
 
 names_argument = click.argument("names", metavar="NAME...", nargs=-1, required=True)
 
+windows_option = click.option(
+    "--windows",
+    metavar="VERSION",
+    help="The Windows version programs see, as in winecfg: win10, win2003, ...",
+)
 link_option = click.option(
     "--link",
     metavar="OTHER",
@@ -29,7 +34,7 @@ publish_option = click.option(
 
 @click.command()
 @click.argument("name")
-@click.option("--windows", metavar="VERSION", help="The Windows version programs see, as in winecfg: win10.")
+@windows_option
 @click.option("--address", metavar="ADDR", help="The silo's address, of the form 127.x.y.z.")
 @link_option
 @publish_option
@@ -51,6 +56,7 @@ def create(
 
 @click.command()
 @click.argument("name")
+@windows_option
 @link_option
 @click.option("--unlink", metavar="OTHER", multiple=True, help="End the link to the silo OTHER.")
 @publish_option
@@ -61,16 +67,19 @@ def create(
 def update(
     settings: Settings,
     name: str,
+    windows: str | None,
     link: Sequence[str],
     unlink: Sequence[str],
     publish: Sequence[str],
     unpublish: Sequence[str],
 ) -> None:
-    """Change the links and published ports of a silo.
+    """Change the links and published ports of a silo, and its Windows version.
 
-    It may run: links change at once, a port when a program binds it next.
+    It may run: links change at once, a port when a program binds it next; only the version can't change then.
     """
-    settings.silo(name).update(link=link, unlink=unlink, publish=publish, unpublish=unpublish)
+    settings.silo(name).update(
+        windows=windows, link=link, unlink=unlink, publish=publish, unpublish=unpublish
+    )
 
 
 @click.command()
@@ -124,6 +133,22 @@ def restart(settings: Settings, names: Sequence[str], timeout: float | None) -> 
 
 @click.command()
 @names_argument
+@pass_settings
+def suspend(settings: Settings, names: Sequence[str]) -> int:
+    """Keep all processes of silos from running, until they are resumed or stopped."""
+    return for_each(names, lambda name: settings.silo(name).suspend())
+
+
+@click.command()
+@names_argument
+@pass_settings
+def resume(settings: Settings, names: Sequence[str]) -> int:
+    """Let suspended silos go on."""
+    return for_each(names, lambda name: settings.silo(name).resume())
+
+
+@click.command()
+@names_argument
 @click.option("-f", "--force", is_flag=True, help="Stop running silos first.")
 @pass_settings
 def rm(settings: Settings, names: Sequence[str], force: bool) -> int:
@@ -151,4 +176,4 @@ def for_each(names: Sequence[str], action: Callable[[str], object]) -> int:
     return first_failure
 
 
-COMMANDS = (create, update, clone, start, stop, restart, rm)
+COMMANDS = (create, update, clone, start, stop, restart, suspend, resume, rm)

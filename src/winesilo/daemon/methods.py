@@ -61,7 +61,7 @@ def host_status(request: Request) -> dict[str, Any]:
         "base": str(runtime.paths.base),
         "pid": None,  # the client knows it: ours is of another namespace
         "silos": len(silos),
-        "silos_running": sum(silo["state"] == "running" for silo in silos),
+        "silos_running": sum(silo["state"] in ("running", "suspended") for silo in silos),
         "overlay": runtime.overlay_method.value,
         "user_namespace": runtime.user_namespace,
         "uptime_s": time.time() - runtime.started,
@@ -93,10 +93,11 @@ def silo_create(request: Request) -> dict[str, Any]:
 
 
 def silo_update(request: Request) -> dict[str, Any]:
-    """Change a silo's links and published ports."""
+    """Change a silo's links, published ports and Windows version."""
     params = request.params
     return request.engine.update(
         params.text("name"),
+        windows=params.optional_text("windows"),
         link=params.texts("link"),
         unlink=params.texts("unlink"),
         publish=params.texts("publish"),
@@ -117,6 +118,16 @@ def silo_stop(request: Request) -> dict[str, Any]:
     request.progress("stopping", None)
     timeout_s = request.params.seconds("timeout_s", STOP_TIMEOUT_S)
     return request.engine.stop(request.params.text("name"), timeout_s, request.check)
+
+
+def silo_suspend(request: Request) -> dict[str, Any]:
+    """Keep a silo's processes from running."""
+    return request.engine.suspend(request.params.text("name"), request.check)
+
+
+def silo_resume(request: Request) -> dict[str, Any]:
+    """Let a suspended silo go on."""
+    return request.engine.resume(request.params.text("name"), request.check)
 
 
 def silo_restart(request: Request) -> dict[str, Any]:
@@ -260,6 +271,8 @@ METHODS: Final[dict[str, Method]] = {
     "silo.rm": silo_rm,
     "silo.clone": silo_clone,
     "silo.update": silo_update,
+    "silo.suspend": silo_suspend,
+    "silo.resume": silo_resume,
     "silo.ls": silo_ls,
     "silo.inspect": silo_inspect,
     "silo.ps": silo_ps,

@@ -24,7 +24,7 @@ from winesilo.host.base_worker import boot, describe, tidy
 from winesilo.host.paths import HostPaths
 from winesilo.host.watcher import READABLE, Watcher
 from winesilo.host.wineserver import WineServer, remove_directory
-from winesilo.interposer.config import CONFIG_VARIABLE, agent_path, library_path
+from winesilo.interposer.config import CONFIG_VARIABLE, FIRST_VARIABLE, agent_path, library_path
 
 log = logging.getLogger(__name__)
 
@@ -265,7 +265,7 @@ class HostRuntime:
         return self._server.connect()
 
     def silo_environment(self, where: SiloProcess, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The environment of a silo's process, without ``WINESERVERSOCKET``.
+        """The environment of a silo's process that we start, without ``WINESERVERSOCKET``.
 
         Args:
             where: the silo.
@@ -282,6 +282,7 @@ class HostRuntime:
         env["WINELOADER"] = str(self.wine.loader)
         env["LD_PRELOAD"] = str(self._preload)
         env[CONFIG_VARIABLE] = str(where.config)
+        env[FIRST_VARIABLE] = "1"
         return env
 
     def spawn_in_silo(self, where: SiloProcess, argv: list[str], output: IO[Any]) -> process.Process[bytes]:

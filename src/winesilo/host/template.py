@@ -26,8 +26,16 @@ _START_DISABLED: Final = 4
 #: Keys that carry the Windows version (programs/winecfg/appdefaults.c in Wine).
 VERSION_KEYS: Final = (
     r"Machine\Software\Microsoft\Windows NT\CurrentVersion",
+    r"Machine\Software\Microsoft\Windows\CurrentVersion",
     r"Machine\System\CurrentControlSet\Control\ProductOptions",
     r"Machine\System\CurrentControlSet\Control\Windows",
+    r"Machine\System\CurrentControlSet\Control\Session Manager\Environment",
+    r"User\S-1-5-21-0-0-0-1000\Software\Wine",
+)
+#: The same for 32-bit programs, where the base can run such.
+VERSION_KEYS_32: Final = (
+    r"Machine\Software\Wow6432Node\Microsoft\Windows NT\CurrentVersion",
+    r"Machine\Software\Wow6432Node\Microsoft\Windows\CurrentVersion",
 )
 VOLATILE_KEYS: Final = (
     r"machine\hardware",
@@ -133,7 +141,7 @@ def build(base: Registry, links: Links, with_version: bool = False) -> Registry:
     Args:
         base: the base's registry, from :func:`read_base`.
         links: its symbolic links, from :func:`link_table`.
-        with_version: also have private copies of the keys that hold the Windows version.
+        with_version: also have private copies of the keys that may hold the Windows version.
     """
     builder = _Builder(base, links)
     for path in ("Machine", "User"):
@@ -148,6 +156,9 @@ def build(base: Registry, links: Links, with_version: bool = False) -> Registry:
     if with_version:
         for path in VERSION_KEYS:
             builder.make_private(path)
+        for path in VERSION_KEYS_32:
+            if canonical(path, links) in base:
+                builder.make_private(path)
     return builder.hive
 
 

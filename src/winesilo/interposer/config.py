@@ -28,6 +28,8 @@ SHARED_SIZE: Final = 64 << 20
 SHARED_MAGIC: Final = b"WSILO\0\0\1"
 #: Names the configuration file in the environment of a silo's processes.
 CONFIG_VARIABLE: Final = "WINESILO_CONFIG"
+#: Set for a process of a silo that no Windows program starts: its variables come from the silo's registry.
+FIRST_VARIABLE: Final = "WINESILO_FIRST"
 _WRITES_OFFSET: Final = 16
 _TABLE_OFFSET: Final = 32768
 _TABLE_ENTRIES: Final = 65536

@@ -1,6 +1,6 @@
 """The silos of a running host: what may be done in which state, and doing it.
 
-States: stopped and failed (on disk only), starting, running, stopping (an Instance exists).
+States: stopped and failed (on disk only), starting, running, suspended, stopping (an Instance exists).
 Requests that change a silo exclude each other; requests for different silos run at the same time.
 """
 
@@ -27,6 +27,7 @@ from winesilo.errors import (
     SiloNotFound,
     SiloNotRunning,
     SiloRunning,
+    SiloSuspended,
     UsageError,
     WinesiloError,
 )
@@ -41,7 +42,7 @@ from winesilo.vm import copying, guestpath, network, views, winver
 from winesilo.vm.instance import Instance
 from winesilo.vm.overlay import mounted, overlay_of
 from winesilo.vm.processes import pss_bytes
-from winesilo.vm.registry import Saver, check_hive, seal
+from winesilo.vm.registry import Saver, check_hive, read_hive, seal
 from winesilo.vm.store import Record, Store, new_record
 
 log = logging.getLogger(__name__)
@@ -105,10 +106,27 @@ class Engine:
         return either
 
     def _running(self, name: str) -> Instance:
+        instance = self._running_or_suspended(name)
+        self._not_suspended(name)
+        return instance
+
+    def _running_or_suspended(self, name: str) -> Instance:
         self._exists(name)
         instance = self._instances.get(name)
-        if instance is None or self._states.get(name) != "running":
+        if instance is None or self._states.get(name) not in ("running", "suspended"):
             raise SiloNotRunning(f"the silo {name!r} is not running", f"run: silo start {name}", name=name)
+        return instance
+
+    def _not_suspended(self, name: str) -> None:
+        if self._states.get(name) == "suspended":
+            raise SiloSuspended(f"the silo {name!r} is suspended", f"run: silo resume {name}", name=name)
+
+    def _awake(self, name: str) -> Instance:
+        """A running silo, resumed if need be; to be called by who may change it."""
+        instance = self._running_or_suspended(name)
+        if self._states[name] == "suspended":
+            instance.resume()
+            self._states[name] = "running"
         return instance
 
     def _exists(self, name: str) -> None:
@@ -171,18 +189,34 @@ class Engine:
         return self.view(name)
 
     def _first_hive(self, number: int, version: str | None) -> bytes:
-        paths = self.runtime.paths
         with os_errors("read the registry template"):
-            if version is None:
-                return seal(template.fill_in(paths.hive_template.read_bytes(), number))
-            hive = registry_file.read(paths.version_template)
-        winver.apply(hive, version, self.runtime.wine.version)
-        return seal(template.fill_in(registry_file.render(hive).encode(), number))
+            content = self.runtime.paths.hive_template.read_bytes()
+        if version is not None:
+            content = self._with_version(content, version)
+        return seal(template.fill_in(content, number))
+
+    def _with_version(self, content: bytes, version: str) -> bytes:
+        """A hive's text with another Windows version in it."""
+        hive = registry_file.parse(content.decode())
+        with os_errors("read the registry template"):
+            keys = registry_file.read(self.runtime.paths.version_template)
+        winver.apply(hive, keys, version, self.runtime.wine.version)
+        return registry_file.render(hive).encode()
+
+    def _change_version(self, record: Record, windows: str) -> Record:
+        """Write another Windows version into the hive of a silo that does not run."""
+        version = winver.check_version(windows)
+        self._not_running(record.name, "given another Windows version")
+        content = self._with_version(read_hive(self.store.silo(record.name).hive), version)
+        require_space(self.runtime.paths.data, _MIN_FREE, "a registry")
+        self.store.save_hive(record.name, seal(content))
+        return dataclasses.replace(record, windows=version)
 
     def update(
         self,
         name: str,
         *,
+        windows: str | None,
         link: Sequence[str],
         unlink: Sequence[str],
         publish: Sequence[str],
@@ -191,8 +225,11 @@ class Engine:
     ) -> dict[str, Any]:
         """Change what a silo may reach and which ports it publishes; a running one follows at its next bind.
 
+        Only a stopped one can get another Windows version.
+
         Raises:
-            SiloNotFound, SiloCorrupt, InvalidName, InvalidPublish, PublishFailed, UsageError.
+            SiloNotFound, SiloCorrupt, SiloRunning, InvalidName, InvalidPublish, PublishFailed,
+            UsageError, DiskFull.
         """
         with self._exclusive(name, check), self._create_lock:
             record = self.store.load(name)
@@ -204,6 +241,8 @@ class Engine:
             rules = network.check_rules([*network.without(record.publish, unpublish), *publish])
             self.networks.check_machine(rule for rule in rules if rule not in record.publish)
             kept = [other for other in links if other not in unlink]
+            if windows is not None:
+                record = self._change_version(record, windows)
             self.store.save(dataclasses.replace(record, links=kept, publish=rules))
             self.networks.changed()
         return self.view(name)
@@ -217,6 +256,7 @@ class Engine:
         check = self._unless_closing(check)
         with self._exclusive(name, check):
             record = self.store.load(name)
+            self._not_suspended(name)
             self._not_running(name, "started again")
             check_base(self.runtime.paths)
             require_space(self.runtime.paths.data, _MIN_FREE, f"starting silo {name!r}")
@@ -253,12 +293,40 @@ class Engine:
             DiskFull, HostError: its registry can't be saved; it runs on.
         """
         with self._exclusive(name, check):
-            self._running(name).save_registry()
+            self._awake(name).save_registry()
             self._stop(name, timeout_s)
         return self.view(name)
 
+    def suspend(self, name: str, check: Check) -> dict[str, Any]:
+        """Keep all processes of a silo from running, until it is resumed or stopped.
+
+        Raises:
+            SiloNotFound, SiloNotRunning, SiloSuspended.
+            SiloError: some of its processes can't be stopped; it runs on.
+        """
+        with self._exclusive(name, check):
+            self._running(name).suspend()
+            self._states[name] = "suspended"
+        log.info("silo %s suspended", name)
+        return self.view(name)
+
+    def resume(self, name: str, check: Check) -> dict[str, Any]:
+        """Let a suspended silo go on.
+
+        Raises:
+            SiloNotFound, SiloNotRunning.
+            SiloRunning: it is not suspended.
+        """
+        with self._exclusive(name, check):
+            self._running_or_suspended(name)
+            if self._states[name] == "running":
+                raise SiloRunning(f"the silo {name!r} is running, not suspended", name=name)
+            self._awake(name)
+        log.info("silo %s resumed", name)
+        return self.view(name)
+
     def _stop(self, name: str, timeout_s: float) -> None:
-        instance = self._running(name)
+        instance = self._awake(name)
         self._states[name] = "stopping"
         began = time.monotonic()
         try:
@@ -276,7 +344,9 @@ class Engine:
     def _bury(self, instance: Instance) -> None:
         name = instance.record.name
         with self._exclusive(name, lambda: None):
-            if self._instances.get(name) is not instance or self._states.get(name) != "running":
+            if self._instances.get(name) is not instance:
+                return
+            if self._states.get(name) not in ("running", "suspended"):
                 return
             log.error("silo %s: its services.exe has ended", name)
             instance.end()
@@ -288,7 +358,7 @@ class Engine:
         with self._exclusive(name, check):
             self._exists(name)
             if name in self._instances:
-                self._running(name).save_registry()
+                self._awake(name).save_registry()
                 self._stop(name, STOP_TIMEOUT_S)
         return self.start(name, timeout_s, check)
 
@@ -395,8 +465,8 @@ class Engine:
         ]
 
     def processes(self, name: str) -> list[dict[str, Any]]:
-        """The Windows processes of a running silo."""
-        return self._running(name).processes()
+        """The Windows processes of a running or suspended silo."""
+        return self._running_or_suspended(name).processes()
 
     def logs(self, name: str, service: str | None, lines: int) -> dict[str, str]:
         """The end of a log.
@@ -499,7 +569,7 @@ class Engine:
         """The silo's mounted C:, mounted for the time being if it does not run."""
         self._exists(name)
         instance = self._instances.get(name)
-        if instance is not None and self._states.get(name) == "running":
+        if instance is not None and self._states.get(name) in ("running", "suspended"):
             yield instance.root
             return
         with self._exclusive(name, check):

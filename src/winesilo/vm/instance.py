@@ -270,6 +270,18 @@ class Instance:
         except (ServiceError, RpcError, AgentError) as error:
             log.warning("silo %s: services were not stopped: %s", self.record.name, error.message)
 
+    def suspend(self) -> None:
+        """Stop all its processes where they are.
+
+        Raises:
+            SiloError: some can't be stopped; all go on.
+        """
+        processes.suspend(self.config_path, _KILL_TIMEOUT_S)
+
+    def resume(self) -> None:
+        """Let its processes go on."""
+        processes.resume(self.config_path)
+
     def end(self) -> None:
         """End what still runs, save the registry, unmount.  Never raises; safe to repeat."""
         if self._scm_pidfd >= 0:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from winesilo.errors import SiloError
 from winesilo.host import process
 from winesilo.host.agent import WindowsProcess
 from winesilo.interposer.config import CONFIG_VARIABLE, SharedMemory
 
 _TICKS_1601_TO_1970: Final = 116_444_736_000_000_000
+_TICKS_9999: Final = 2_650_467_744_000_000_000
 _KILL_ROUNDS: Final = 20
+_STOP_POLL_S: Final = 0.002
 
 
 def unix_pids(config: Path, among: Iterable[int] | None = None) -> list[int]:
@@ -69,6 +75,58 @@ def kill(config: Path, timeout_s: float) -> list[int]:
     return left
 
 
+def suspend(config: Path, timeout_s: float) -> None:
+    """Stop every process of the silo (SIGSTOP) and wait until none runs.
+
+    A process may start another one until it has stopped itself, so it is done when all that are there were
+    known to have stopped before they were listed.
+
+    Args:
+        config: as for :func:`unix_pids`.
+        timeout_s: seconds to wait for the kernel.
+
+    Raises:
+        SiloError: some can't be stopped (stuck in the kernel); all go on.
+    """
+    deadline = time.monotonic() + timeout_s
+    stopped: set[int] = set()
+    while running := set(unix_pids(config)) - stopped:
+        if time.monotonic() > deadline:
+            resume(config)
+            raise SiloError(f"the processes {sorted(running)} can't be suspended")
+        for pid in running:
+            _signal(config, pid, signal.SIGSTOP)
+        if not (now := {pid for pid in running if _has_stopped(pid)}):
+            threading.Event().wait(_STOP_POLL_S)  # nothing tells when a process that is no child has stopped
+        stopped |= now
+
+
+def resume(config: Path) -> None:
+    """Let every process of the silo go on (SIGCONT)."""
+    for pid in unix_pids(config):
+        _signal(config, pid, signal.SIGCONT)
+
+
+def _signal(config: Path, pid: int, number: int) -> None:
+    """Send a signal to a process of the silo, never to one that has its id by now."""
+    with contextlib.suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(pid)
+        try:
+            if unix_pids(config, [pid]):
+                signal.pidfd_send_signal(descriptor, number)
+        finally:
+            os.close(descriptor)
+
+
+def _has_stopped(pid: int) -> bool:
+    """Whether a process does not run: stopped, or ended."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            return stream.read().rpartition(b")")[2].split()[0] in b"TtZX"
+    except OSError:
+        return True
+
+
 def pss_bytes(pid: int) -> int:
     """Proportional set size of a process; 0 if it has ended."""
     try:
@@ -100,6 +158,8 @@ def table(rows: Iterable[WindowsProcess], shared: SharedMemory, config: Path) ->
     """
     found: list[dict[str, Any]] = []
     for row in rows:
+        if row.created > _TICKS_9999:
+            continue  # its parent has just made it, it has not begun: the wineserver has no time for it yet
         known = shared.lookup(row.pid)
         if known is None or not unix_pids(config, [known[0]]):
             continue

@@ -75,6 +75,15 @@ def check_hive(path: Path) -> None:
     Raises:
         SiloCorrupt: it is missing, cut or changed; naming it.
     """
+    read_hive(path)
+
+
+def read_hive(path: Path) -> bytes:
+    """The content of a hive file, without its end mark.
+
+    Raises:
+        SiloCorrupt: it is missing, cut or changed; naming it.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -83,7 +92,7 @@ def check_hive(path: Path) -> None:
             f"restore it from a backup, or remove the silo: silo rm {path.parent.name}",
             path=str(path),
         ) from error
-    unseal(data, path)
+    return unseal(data, path)
 
 
 class Hive:

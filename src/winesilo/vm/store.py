@@ -262,6 +262,11 @@ class Store:
         with os_errors(f"save silo {record.name!r}"):
             write_atomic(self.silo(record.name).json, render_record(record))
 
+    def save_hive(self, name: str, hive: bytes) -> None:
+        """Replace the registry file of a silo that does not run."""
+        with os_errors(f"save the registry of silo {name!r}"):
+            write_atomic(self.silo(name).hive, hive)
+
     def remove(self, name: str) -> None:
         """Remove a silo (it must not be mounted) and the layers nobody needs any more.
 
