@@ -520,6 +520,12 @@ static NTSTATUS watch_one(HANDLE key, const struct watch *w, HANDLE event, BOOLE
                                   async);
 }
 
+/* The base's \User has the hives of all silos: their changes are nobody's to notice. */
+static bool holds_hives(const struct slot *slot, BOOLEAN subtree)
+{
+    return slot->node == INDEX_USER || (slot->node == INDEX_ROOT && subtree);
+}
+
 /* A key is watched in both trees, or changes after its copy-up would not be noticed, or those of the base below it. */
 static NTSTATUS watch(HANDLE key, const struct watch *w, BOOLEAN async)
 {
@@ -528,7 +534,7 @@ static NTSTATUS watch(HANDLE key, const struct watch *w, BOOLEAN async)
     NTSTATUS status = key_own(&use, KEY_NOTIFY);
 
     if (status) return status;
-    if (!peek(slot_of(key), &node) || node.kind != KIND_MERGED || !(lower = key_lower(slot_of(key), &node)))
+    if (!peek(slot_of(key), &node) || node.kind != KIND_MERGED || holds_hives(slot_of(key), w->subtree) || !(lower = key_lower(slot_of(key), &node)))
         return watch_one(use, w, w->event, async);
     if (async) {
         status = watch_one(use, w, w->event, async);

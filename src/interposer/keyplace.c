@@ -510,6 +510,8 @@ NTSTATUS place_find(struct place *place, const OBJECT_ATTRIBUTES **attr, ACCESS_
         *attr = &place->attr;
         return STATUS_SUCCESS;
     }
+    if (__builtin_expect(place->walk.to_hive, 0))
+        return flags & PLACE_WHOLE ? STATUS_ACCESS_DENIED : STATUS_OBJECT_NAME_NOT_FOUND;
     TRACE(call, place->walk.place == PLACE_BASE ? "base" : "private", place->logical);
     if (how & WALK_32BIT) *access |= KEY_WOW64_64KEY; /* the wineserver must not do it again */
     if (place->walk.place == PLACE_BASE && place->direct && (!asked->RootDirectory || origin.in_base)) return STATUS_SUCCESS;
