@@ -96,7 +96,7 @@ def test_what_the_host_changes_shows(host: Host, silo: TemporarySilo, both: Call
 def test_hives_are_not_there(
     host: Host, silo: TemporarySilo, new_silo: Callable[..., TemporarySilo], both: Callable[[str], str]
 ) -> None:
-    """A silo sees neither its own hive nor another's, by any name, and can make nothing in the place of one."""
+    """A silo sees neither its own hive nor another's, by any name, and can make none."""
     program, other = both("hives"), new_silo()
     numbers = [str(one.silo.info().id) for one in (silo, other)]
     assert on_host(host, silo, program, "open", *numbers) == "open\n" * 2
