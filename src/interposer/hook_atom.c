@@ -7,7 +7,7 @@
 
 #include "silo.h"
 
-enum { FIRST_ATOM = 0xc000, AtomBasicInformation = 0 };
+enum { FIRST_ATOM = 0xc000, NO_ATOM = 0xffff, AtomBasicInformation = 0 };
 #define ATOM_IN_USE 0x80000000u /* beside the count */
 
 /* ATOM_BASIC_INFORMATION */
@@ -71,8 +71,7 @@ NTSTATUS hook_NtQueryInformationAtom(uint16_t atom, ULONG info_class, void *info
     struct atom_information *basic = info;
     NTSTATUS status;
 
-    if (!atom_is_ours(atom) && info_class == AtomBasicInformation && size >= offsetof(struct atom_information, name))
-        return STATUS_INVALID_HANDLE;
+    if (!atom_is_ours(atom)) atom = NO_ATOM;
     status = real_NtQueryInformationAtom(atom, info_class, info, size, used);
     if (!status && info_class == AtomBasicInformation && atom >= FIRST_ATOM)
         basic->count = (uint16_t)(atomic_load(atom_count(atom)) & ~ATOM_IN_USE);

@@ -73,10 +73,9 @@ NTSTATUS mount_manager_control(HANDLE handle, HANDLE event, PIO_APC_ROUTINE apc,
         TRACE("NtDeviceIoControlFile", "refused", ((struct span){ NULL, 0 }));
         return STATUS_ACCESS_DENIED;
     }
-    if (code == MOUNTMGR_QUERY_UNIX_DRIVE && in && in_size >= UNIX_DRIVE_LETTER + sizeof(WCHAR)) {
-        memcpy(drive, (uint8_t *)in + UNIX_DRIVE_LETTER, sizeof(WCHAR));
-        if (is_foreign_drive((struct span){ drive, 2 })) return STATUS_NO_SUCH_DEVICE;
-    }
+    if (code == MOUNTMGR_QUERY_UNIX_DRIVE && in_size >= UNIX_DRIVE_LETTER + sizeof(WCHAR) &&
+        capture(drive, (uint8_t *)in + UNIX_DRIVE_LETTER, sizeof(WCHAR)) && is_foreign_drive((struct span){ drive, 2 }))
+        return STATUS_NO_SUCH_DEVICE;
     status = real_NtDeviceIoControlFile(handle, event, apc, apc_context, io, code, in, in_size, out, out_size);
     if (code == MOUNTMGR_QUERY_POINTS && !status && out && out_size >= sizeof(struct mount_points)) filter(out, out_size);
     return status;

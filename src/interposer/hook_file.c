@@ -98,6 +98,7 @@ NTSTATUS hook_NtCreateFile(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTR
     enum name_class class;
     NTSTATUS status;
 
+    *handle = NULL;
     use = move_file(&m, attr, "NtCreateFile", &class, &status);
     if (class == NAME_REFUSED && disposition == FILE_OPEN && only_reads(access)) use = wine_file(&m, attr, &status);
     if (status) return status;
@@ -117,6 +118,7 @@ NTSTATUS hook_NtOpenFile(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIB
     enum name_class class;
     NTSTATUS status;
 
+    *handle = NULL;
     use = move_file(&m, attr, "NtOpenFile", &class, &status);
     if (class == NAME_REFUSED && only_reads(access)) use = wine_file(&m, attr, &status);
     if (status) return status;
@@ -155,12 +157,13 @@ static bool is_root_of_drive(const OBJECT_ATTRIBUTES *attr)
 QUERY_CALL(NtQueryAttributesFile, FILE_BASIC_INFORMATION)
 QUERY_CALL(NtQueryFullAttributesFile, FILE_NETWORK_OPEN_INFORMATION)
 
-#define FILE_CALL(name, params, args)                                        \
+#define FILE_CALL(name, clear, params, args)                                 \
     NTSTATUS hook_##name params                                              \
     {                                                                        \
         struct moved m;                                                      \
         enum name_class class;                                               \
         NTSTATUS status;                                                     \
+        clear;                                                               \
         attr = move_file(&m, attr, #name, &class, &status);                  \
         if (status) return status;                                           \
         status = real_##name args;                                           \
@@ -169,17 +172,17 @@ QUERY_CALL(NtQueryFullAttributesFile, FILE_NETWORK_OPEN_INFORMATION)
         return real_##name args;                                             \
     }
 
-FILE_CALL(NtCreateNamedPipeFile,
+FILE_CALL(NtCreateNamedPipeFile, *handle = NULL,
           (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, IO_STATUS_BLOCK *io, ULONG sharing,
            ULONG disposition, ULONG options, ULONG type, ULONG read_mode, ULONG completion_mode, ULONG instances,
            ULONG in_quota, ULONG out_quota, LARGE_INTEGER *timeout),
           (handle, access, attr, io, sharing, disposition, options, type, read_mode, completion_mode, instances,
            in_quota, out_quota, timeout))
-FILE_CALL(NtCreateMailslotFile,
+FILE_CALL(NtCreateMailslotFile, *handle = NULL,
           (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, IO_STATUS_BLOCK *io, ULONG options,
            ULONG quota, ULONG message_size, LARGE_INTEGER *timeout),
           (handle, access, attr, io, options, quota, message_size, timeout))
-FILE_CALL(NtDeleteFile, (const OBJECT_ATTRIBUTES *attr), (attr))
+FILE_CALL(NtDeleteFile, , (const OBJECT_ATTRIBUTES *attr), (attr))
 
 /* ---- names read back ---- */
 
@@ -380,17 +383,15 @@ struct pipe_wait {
 NTSTATUS hook_NtFsControlFile(HANDLE handle, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context,
                               IO_STATUS_BLOCK *io, ULONG code, void *in, ULONG in_size, void *out, ULONG out_size)
 {
-    const struct pipe_wait *wait = in;
-    struct pipe_wait *own;
+    struct pipe_wait *wait, *own;
     const size_t head = offsetof(struct pipe_wait, name);
     struct span name;
-    ULONG bytes;
 
-    if (code != FSCTL_PIPE_WAIT || !in || in_size < sizeof(*wait) || (bytes = wait->name_bytes) > in_size - head ||
-        bytes >= THREAD_BUFFER / 2 || !(own = thread_buffer(1)))
+    if (code != FSCTL_PIPE_WAIT || in_size < sizeof(*wait) || in_size > THREAD_BUFFER / 2 || !(wait = thread_buffer(0)) ||
+        !(own = thread_buffer(1)) || !capture(wait, in, in_size) || wait->name_bytes > in_size - head)
         return real_NtFsControlFile(handle, event, apc, apc_context, io, code, in, in_size, out, out_size);
-    memcpy(own, in, head);
-    name = (struct span){ wait->name, bytes / sizeof(WCHAR) };
+    memcpy(own, wait, head);
+    name = (struct span){ wait->name, wait->name_bytes / sizeof(WCHAR) };
     own->name_bytes = (ULONG)(move_pipe_name(own->name, name) * sizeof(WCHAR));
     TRACE("NtFsControlFile", "pipe", name);
     return real_NtFsControlFile(handle, event, apc, apc_context, io, code, own, (ULONG)(head + own->name_bytes), out,

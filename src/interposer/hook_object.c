@@ -56,11 +56,16 @@ CREATE_CALL(NtCreateIoCompletion, (HANDLE *handle, ACCESS_MASK access, const OBJ
 NTSTATUS hook_NtCreateSection(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr,
                               const LARGE_INTEGER *size, ULONG protect, ULONG flags, HANDLE file)
 {
+    LARGE_INTEGER own_size;
     struct moved m;
     NTSTATUS status;
     HANDLE use;
 
     *handle = NULL;
+    if (size) {
+        own_size = *size; /* before there is a handle to close */
+        size = &own_size;
+    }
     attr = move_object(&m, attr, "NtCreateSection", TO_CREATE);
     use = file && !(flags & SEC_IMAGE) ? file_for_mapping(file) : file;
     status = real_NtCreateSection(handle, access, attr, size, protect, flags, use);
@@ -91,16 +96,19 @@ NTSTATUS hook_NtQuerySymbolicLinkObject(HANDLE handle, UNICODE_STRING *target, U
     UNICODE_STRING own = { 0, 0xfffe, NULL };
     struct shown shown;
     size_t n;
+    bool fits;
 
     if (!target || !(own.Buffer = thread_buffer(0)) || real_NtQuerySymbolicLinkObject(handle, &own, NULL) ||
         !show_name((struct span){ own.Buffer, own.Length / sizeof(WCHAR) }, &shown))
         return real_NtQuerySymbolicLinkObject(handle, target, needed);
     n = (shown.part[0].n + shown.part[1].n) * sizeof(WCHAR);
+    fits = target->MaximumLength >= n + sizeof(WCHAR);
+    if (fits) {
+        *put_name(target->Buffer, &shown) = 0;
+        target->Length = (uint16_t)n;
+    }
     if (needed) *needed = (ULONG)(n + sizeof(WCHAR));
-    if (target->MaximumLength < n + sizeof(WCHAR)) return STATUS_BUFFER_TOO_SMALL;
-    *put_name(target->Buffer, &shown) = 0;
-    target->Length = (uint16_t)n;
-    return STATUS_SUCCESS;
+    return fits ? STATUS_SUCCESS : STATUS_BUFFER_TOO_SMALL;
 }
 
 /* An object of the host must not vanish because a silo lets go of it. */
@@ -111,7 +119,7 @@ NTSTATUS hook_NtMakeTemporaryObject(HANDLE handle)
 
     if (info && !real_NtQueryObject(handle, ObjectNameInformation, info, THREAD_BUFFER, NULL) && info->Name.Length) {
         name = (struct span){ info->Name.Buffer, info->Name.Length / sizeof(WCHAR) };
-        if (!span_has_prefix(name, names.object_root, names.object_root_n)) {
+        if (!span_has_prefix(name, names.object_root, names.object_root_n) && !is_of_type(handle, "File")) {
             TRACE("NtMakeTemporaryObject", "refused", name);
             return STATUS_ACCESS_DENIED;
         }
@@ -127,6 +135,10 @@ NTSTATUS hook_NtClose(HANDLE handle)
     return real_NtClose(handle);
 }
 
+/* A handle for all processes, which Windows doesn't know, would be one for other silos too; and where it asks for more
+ * access, Wine's server crashes. */
+#define DUPLICATE_MAKE_GLOBAL 0x80000000u
+
 /* Duplicating a key whose private copy is in use duplicates that; what else is known of a handle is
  * carried over when it stays in this process. */
 NTSTATUS hook_NtDuplicateObject(HANDLE source_process, HANDLE source, HANDLE target_process, HANDLE *target,
@@ -141,6 +153,7 @@ NTSTATUS hook_NtDuplicateObject(HANDLE source_process, HANDLE source, HANDLE tar
     uint32_t extra = 0;
     NTSTATUS status;
 
+    options &= ~DUPLICATE_MAKE_GLOBAL;
     if (kind != SLOT_NONE && kind != SLOT_KEY) {
         state = slot->state;
         flags = slot->flags;

@@ -204,11 +204,12 @@ bool thread_is_ours(uint32_t tid)
 /* The caller's handle is written last: nothing must be open where a bad pointer ends the call. */
 NTSTATUS hook_NtOpenProcess(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, const CLIENT_ID *id)
 {
-    const CLIENT_ID asked = *id;
+    CLIENT_ID asked;
     NTSTATUS status;
     HANDLE own;
 
     *handle = NULL;
+    asked = *id;
     if (!asked.UniqueProcess) { /* by one of its threads */
         if (!thread_is_ours((uint32_t)(uintptr_t)asked.UniqueThread)) return not_there("NtOpenProcess");
         return real_NtOpenProcess(handle, access, attr, &asked);
@@ -221,9 +222,10 @@ NTSTATUS hook_NtOpenProcess(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATT
 
 NTSTATUS hook_NtOpenThread(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, const CLIENT_ID *id)
 {
-    const CLIENT_ID asked = *id;
+    CLIENT_ID asked;
 
     *handle = NULL;
+    asked = *id;
     if (!thread_is_ours((uint32_t)(uintptr_t)asked.UniqueThread)) return not_there("NtOpenThread");
     return real_NtOpenThread(handle, access, attr, &asked);
 }
@@ -235,8 +237,7 @@ bool console_is_ours(const void *in, ULONG size)
     PROCESS_BASIC_INFORMATION basic;
     uint32_t pid;
 
-    if (!in || size != sizeof(pid)) return true; /* an error that the real call reports */
-    memcpy(&pid, in, sizeof(pid));
+    if (size != sizeof(pid) || !capture(&pid, in, sizeof(pid))) return true; /* an error that the real call reports */
     if (pid == ATTACH_PARENT_PROCESS) {
         if (real_NtQueryInformationProcess(own_process, ProcessBasicInformation, &basic, sizeof(basic), NULL)) return false;
         pid = (uint32_t)basic.InheritedFromUniqueProcessId;
@@ -361,16 +362,22 @@ NTSTATUS hook_NtQuerySystemInformation(ULONG info_class, void *info, ULONG size,
     return status;
 }
 
-/* ---- drivers: the host's are shared, a silo adds none ---- */
+/* ---- drivers: the host's are shared, a silo adds none. No Wine so far has these calls. ---- */
 
 NTSTATUS hook_NtLoadDriver(const UNICODE_STRING *name)
 {
+    NTSTATUS status = real_NtLoadDriver(NULL);
+
+    if (status == STATUS_NOT_IMPLEMENTED) return status;
     TRACE("NtLoadDriver", "refused", ((struct span){ name->Buffer, name->Length / sizeof(WCHAR) }));
     return STATUS_PRIVILEGE_NOT_HELD;
 }
 
 NTSTATUS hook_NtUnloadDriver(const UNICODE_STRING *name)
 {
+    NTSTATUS status = real_NtUnloadDriver(NULL);
+
+    if (status == STATUS_NOT_IMPLEMENTED) return status;
     TRACE("NtUnloadDriver", "refused", ((struct span){ name->Buffer, name->Length / sizeof(WCHAR) }));
     return STATUS_PRIVILEGE_NOT_HELD;
 }

@@ -23,16 +23,14 @@ static NTSTATUS open_key(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTE
 {
     NTSTATUS status;
 
+    *key = NULL;
     for (;;) {
         const OBJECT_ATTRIBUTES *attr = asked;
         uint32_t generation = regtree_generation();
         ACCESS_MASK rights = access;
         struct place place;
 
-        if ((status = place_find(&place, &attr, &rights, link_flags(asked), call))) {
-            *key = NULL;
-            return status;
-        }
+        if ((status = place_find(&place, &attr, &rights, link_flags(asked), call))) return status;
         status = real_NtOpenKeyEx(key, rights, attr, options);
         if (NT_SUCCESS(status)) {
             place_note(&place, *key, generation);
@@ -122,6 +120,23 @@ static NTSTATUS open_existing(struct creation *c, const struct place *place, con
     return status;
 }
 
+/* Before the silo's tree is changed for a new key: what is wrong with the class or the security descriptor. The key is to
+ * be made below none, of which the wineserver speaks last. */
+static NTSTATUS rehearse(const struct creation *c)
+{
+    UNICODE_STRING none = { 0, 0, NULL };
+    OBJECT_ATTRIBUTES nowhere = *c->attr;
+    ULONG disposition;
+    NTSTATUS status;
+    HANDLE key;
+
+    if (!c->class_name && !nowhere.SecurityDescriptor) return STATUS_SUCCESS;
+    nowhere.RootDirectory = (HANDLE)(intptr_t)-1;
+    nowhere.ObjectName = &none;
+    status = real_NtCreateKey(&key, c->access, &nowhere, c->index, c->class_name, c->options, &disposition);
+    return status == STATUS_OBJECT_TYPE_MISMATCH ? STATUS_SUCCESS : status;
+}
+
 /* There is no key at the place: make one. */
 static NTSTATUS create_new(struct creation *c, struct place *place, ACCESS_MASK access, uint32_t generation)
 {
@@ -130,6 +145,7 @@ static NTSTATUS create_new(struct creation *c, struct place *place, ACCESS_MASK 
     NTSTATUS status;
 
     TRACE("NtCreateKey", "create", place->logical);
+    if ((status = rehearse(c))) return status;
     status = regtree_prepare_create(place->logical);
     if (status || (status = place_in_hive(place, &attr, &parent))) return status;
     status = create(c, attr, access);
@@ -520,6 +536,12 @@ static NTSTATUS watch_one(HANDLE key, const struct watch *w, HANDLE event, BOOLE
                                   async);
 }
 
+/* The base's \User has the hives of all silos: their changes are nobody's to notice. */
+static bool holds_hives(const struct slot *slot, BOOLEAN subtree)
+{
+    return slot->node == INDEX_USER || (slot->node == INDEX_ROOT && subtree);
+}
+
 /* A key is watched in both trees, or changes after its copy-up would not be noticed, or those of the base below it. */
 static NTSTATUS watch(HANDLE key, const struct watch *w, BOOLEAN async)
 {
@@ -528,7 +550,7 @@ static NTSTATUS watch(HANDLE key, const struct watch *w, BOOLEAN async)
     NTSTATUS status = key_own(&use, KEY_NOTIFY);
 
     if (status) return status;
-    if (!peek(slot_of(key), &node) || node.kind != KIND_MERGED || !(lower = key_lower(slot_of(key), &node)))
+    if (!peek(slot_of(key), &node) || node.kind != KIND_MERGED || holds_hives(slot_of(key), w->subtree) || !(lower = key_lower(slot_of(key), &node)))
         return watch_one(use, w, w->event, async);
     if (async) {
         status = watch_one(use, w, w->event, async);
@@ -575,15 +597,15 @@ NTSTATUS hook_NtRenameKey(HANDLE key, UNICODE_STRING *name)
     size_t n, i;
     NTSTATUS status;
 
-    if (!name || !name->Buffer || !name->Length || name->Length > sizeof(text)) {
+    if (!name || !name->Buffer || name->Length < sizeof(WCHAR) || name->Length > sizeof(text)) {
         status = key_for_writing(&use, 0); /* for its errors only */
         return status ? status : real_NtRenameKey(use, name);
     }
-    n = name->Length / sizeof(WCHAR);
+    n = name->Length / sizeof(WCHAR); /* the wineserver takes half a character away, too */
     memcpy(text, name->Buffer, n * sizeof(WCHAR));
     for (i = 0; i < n && text[i] != '\\'; i++) continue;
     if ((status = key_for_writing(&use, rights))) return status;
-    if (i < n || (name->Length & 1) || (granted_access(use) & rights) != rights || !peek(slot_of(key), &node) ||
+    if (i < n || (granted_access(use) & rights) != rights || !peek(slot_of(key), &node) ||
         !regtree_path(slot_of(key)->node, slot_of(key)->serial, &path) || !parent_path(path_span(&path)).n)
         return real_NtRenameKey(use, name);
     return regtree_rename(path_span(&path), use, (struct span){ text, n });
@@ -612,6 +634,17 @@ static bool is_spelled_right(const OBJECT_ATTRIBUTES *attr, ULONG attributes)
            !memcmp(us->Buffer, root.s, root.n * sizeof(WCHAR));
 }
 
+/* Wine opens the file first: what is wrong with that is said before anything else is looked at. The key that it is to
+ * be loaded at here is none, of which the wineserver speaks last. */
+static NTSTATUS try_file(OBJECT_ATTRIBUTES *file)
+{
+    UNICODE_STRING none = { 0, 0, NULL };
+    const OBJECT_ATTRIBUTES nowhere = { .Length = sizeof(nowhere), .RootDirectory = (HANDLE)(intptr_t)-1, .ObjectName = &none };
+    NTSTATUS status = real_NtLoadKey(&nowhere, file);
+
+    return status == STATUS_OBJECT_TYPE_MISMATCH || status == STATUS_PRIVILEGE_NOT_HELD ? STATUS_SUCCESS : status;
+}
+
 /* Where the hive goes: into the silo's tree. *ours false: the call is not about the registry's tree. */
 static NTSTATUS prepare_load(struct place *place, const OBJECT_ATTRIBUTES **attr, HANDLE *parent)
 {
@@ -634,8 +667,8 @@ static NTSTATUS prepare_load(struct place *place, const OBJECT_ATTRIBUTES **attr
     {                                                                          \
         struct place place;                                                    \
         HANDLE parent;                                                         \
-        NTSTATUS status = prepare_load(&place, &attr, &parent);                \
-        if (status) return status;                                             \
+        NTSTATUS status = try_file(file);                                      \
+        if (status || (status = prepare_load(&place, &attr, &parent))) return status; \
         status = real_##name args;                                             \
         if (parent) real_NtClose(parent);                                      \
         if (status && place.ours) regtree_not_created(place.logical);          \
@@ -650,6 +683,14 @@ LOADING(NtLoadKeyEx,
          ACCESS_MASK access, HANDLE *root, IO_STATUS_BLOCK *io),
         (attr, file, flags, trust, event, access, root, io))
 
+static bool may_unload(void)
+{
+    UNICODE_STRING none = { 0, 0, NULL };
+    OBJECT_ATTRIBUTES nowhere = { .Length = sizeof(nowhere), .RootDirectory = (HANDLE)(intptr_t)-1, .ObjectName = &none };
+
+    return real_NtUnloadKey(&nowhere) != STATUS_PRIVILEGE_NOT_HELD;
+}
+
 NTSTATUS hook_NtUnloadKey(OBJECT_ATTRIBUTES *asked)
 {
     const OBJECT_ATTRIBUTES *attr = asked;
@@ -660,7 +701,8 @@ NTSTATUS hook_NtUnloadKey(OBJECT_ATTRIBUTES *asked)
 
     if (!asked || asked->Length != sizeof(*asked) || !asked->ObjectName || !is_spelled_right(asked, asked->Attributes))
         return real_NtUnloadKey(asked);
-    if ((status = place_find(&place, &attr, &access, PLACE_WHOLE, "NtUnloadKey"))) return status;
+    if ((status = place_find(&place, &attr, &access, PLACE_WHOLE, "NtUnloadKey")))
+        return may_unload() ? status : STATUS_PRIVILEGE_NOT_HELD;
     if (!place.ours) return real_NtUnloadKey((OBJECT_ATTRIBUTES *)attr);
     if ((status = place_in_hive(&place, &attr, &parent))) return status;
     status = real_NtUnloadKey((OBJECT_ATTRIBUTES *)attr);

@@ -77,28 +77,31 @@ static NTSTATUS prepare_connect(HANDLE handle, struct ws_sockaddr *addr, size_t 
 
 static NTSTATUS do_connect(const struct ioctl *c)
 {
-    const struct connect_params *params = c->in;
+    struct connect_params params;
     struct ws_sockaddr addr;
     struct slot *slot;
     uint8_t *own;
     bool changed, heap;
-    int32_t size;
+    size_t size;
     NTSTATUS status;
 
-    if (!c->in || c->in_size < sizeof(*params) || (size = params->addr_len) < 8 ||
-        (uint32_t)size > c->in_size - sizeof(*params))
+    if (c->in_size < sizeof(params) || !capture(&params, c->in, sizeof(params)) || params.addr_len < 8 ||
+        (size = (uint32_t)params.addr_len) > c->in_size - sizeof(params))
         return pass(c, c->in, c->in_size);
     memset(&addr, 0, sizeof(addr));
-    memcpy(&addr, params + 1, (size_t)size < sizeof(addr) ? (size_t)size : sizeof(addr));
-    if ((status = prepare_connect(c->handle, &addr, (size_t)size, &changed))) return status;
+    if (!capture(&addr, (uint8_t *)c->in + sizeof(params), size < sizeof(addr) ? size : sizeof(addr)))
+        return pass(c, c->in, c->in_size);
+    if ((status = prepare_connect(c->handle, &addr, size, &changed))) return status;
     if ((slot = socket_slot(c->handle))) slot->flags |= SOCKET_CONNECTED;
     if (!changed) return pass(c, c->in, c->in_size);
     TRACE("connect", "socket", NO_NAME);
     heap = c->in_size > THREAD_BUFFER;
     if (!(own = heap ? malloc(c->in_size) : thread_buffer(1))) return STATUS_NO_MEMORY;
-    memcpy(own, c->in, c->in_size);
-    memcpy(own + sizeof(*params), &addr, (size_t)size < sizeof(addr) ? (size_t)size : sizeof(addr));
-    status = pass(c, own, c->in_size);
+    if (capture(own, c->in, c->in_size)) {
+        memcpy(own + sizeof(params), &addr, size < sizeof(addr) ? size : sizeof(addr));
+        status = pass(c, own, c->in_size);
+    }
+    else status = STATUS_ACCESS_VIOLATION; /* never the address that was not changed */
     if (heap) free(own);
     return status;
 }
@@ -149,8 +152,7 @@ static NTSTATUS do_accept_into(const struct ioctl *c)
 {
     struct accept_into_params params;
 
-    if (c->in && c->in_size == sizeof(params) && c->out) {
-        memcpy(&params, c->in, sizeof(params));
+    if (c->in_size == sizeof(params) && c->out && capture(&params, c->in, sizeof(params))) {
         accept_note(c->out, c->out_size, params.recv_len, params.local_len);
         note_accepted(c->handle, (HANDLE)(uintptr_t)params.handle);
     }
@@ -224,8 +226,8 @@ static NTSTATUS do_receive_option(const struct ioctl *c)
     NTSTATUS status = pass(c, c->in, c->in_size);
     int fd, value = 0;
 
-    if (status || !c->in || !c->in_size) return status;
-    memcpy(&value, c->in, c->in_size < sizeof(value) ? c->in_size : sizeof(value));
+    if (status || !c->in_size || !capture(&value, c->in, c->in_size < sizeof(value) ? c->in_size : sizeof(value)))
+        return status;
     if ((fd = unix_socket(c->handle)) < 0) return status;
     setsockopt(fd, IPPROTO_IP, c->code == AFD_SET_IPV6_RECVHOPLIMIT ? IP_RECVTTL : IP_RECVTOS, &value, sizeof(value));
     close(fd);
@@ -246,9 +248,8 @@ static NTSTATUS do_multicast(const struct ioctl *c)
     const size_t at = c->code == AFD_SET_IP_MULTICAST_IF ? 0 : 4;
     uint8_t own[16];
 
-    if (!c->in || c->in_size < at + 4 || c->in_size > sizeof(own)) return pass(c, c->in, c->in_size);
-    memcpy(own, c->in, c->in_size);
-    if (memcmp(own + at, config.address, 4)) return pass(c, c->in, c->in_size);
+    if (c->in_size < at + 4 || c->in_size > sizeof(own) || !capture(own, c->in, c->in_size) || memcmp(own + at, config.address, 4))
+        return pass(c, c->in, c->in_size);
     memset(own + at, 0, 4);
     return pass(c, own, c->in_size);
 }
@@ -285,9 +286,10 @@ NTSTATUS hook_NtDeviceIoControlFile(HANDLE handle, HANDLE event, PIO_APC_ROUTINE
                                     IO_STATUS_BLOCK *io, ULONG code, void *in, ULONG in_size, void *out, ULONG out_size)
 {
     const struct ioctl c = { handle, event, apc, apc_context, io, code, in, in_size, out, out_size };
+    uint32_t nobody = 0x7ffffffc; /* an id that no process comes to */
     size_t i;
 
-    if (code == IOCTL_CONDRV_BIND_PID && !console_is_ours(in, in_size)) return STATUS_INVALID_CID;
+    if (code == IOCTL_CONDRV_BIND_PID && !console_is_ours(in, in_size)) return pass(&c, &nobody, sizeof(nobody));
     if (code >> 16 == MOUNT_MANAGER)
         return mount_manager_control(handle, event, apc, apc_context, io, code, in, in_size, out, out_size);
     if (!is_afd(code)) return pass(&c, in, in_size);

@@ -14,7 +14,9 @@ enum {
     NO_WINDOW = 0x7fffffee, /* the wineserver's last index, and a generation it will hardly come to */
     NO_THREAD = 0x7ffffffc,
     NO_ATOM = 0xffff,
-    GWLP_HWNDPARENT = -8
+    GWLP_HWNDPARENT = -8,
+    WM_KEYFIRST = 0x100,
+    WM_KEYLAST = 0x109
 };
 
 /* ---- the thread environment block, 64 bit ---- */
@@ -155,10 +157,8 @@ static inline W checked_window(W handle)
 /* the structure to use in the place of the caller's: a copy if the window in it is a stranger's */
 static W checked_in(W pointer, void *copy, size_t size, size_t offset)
 {
-    W handle, checked;
+    W handle = *(W *)(pointer + offset), checked;
 
-    if (!pointer) return pointer;
-    handle = *(W *)(pointer + offset);
     if ((checked = checked_window(handle)) == handle) return pointer;
     memcpy(copy, (void *)pointer, size);
     *(W *)((uint8_t *)copy + offset) = checked;
@@ -199,7 +199,8 @@ static W checked_process(W id)
 /* MSG begins with the window, FLASHWINFO and TRACKMOUSEEVENT have it second */
 typedef struct {
     W window;
-    uint8_t rest[40];
+    uint32_t message;
+    uint8_t rest[36];
 } MSG;
 typedef struct {
     uint64_t size;
@@ -207,20 +208,21 @@ typedef struct {
     uint64_t rest[2];
 } FLASHWINFO;
 typedef struct {
-    uint64_t size_and_flags;
+    uint32_t size, flags;
     W window;
     uint64_t rest;
 } TRACKMOUSEEVENT;
 
 #define WINDOW(a) a = checked_window(a);
-#define WINDOW_IN(a, type) \
-    type copy_;            \
-    a = checked_in(a, &copy_, sizeof(copy_), offsetof(type, window));
+#define WINDOW_IN(a, type, matters)               \
+    type copy_;                                   \
+    const type *in = (const type *)a;             \
+    if (in && (matters)) a = checked_in(a, &copy_, sizeof(copy_), offsetof(type, window));
 #define OWNER(index, a) \
     if ((int32_t)(index) == GWLP_HWNDPARENT) a = checked_window(a);
 #define THREAD(a) a = checked_thread(a);
 #define HOOK(a) a = !a || handle_is_known((uint32_t)a) ? a : NO_WINDOW;
-#define ATOM(a) a = atom_is_ours((uint16_t)a) ? a : NO_ATOM;
+#define ATOM(a) a |= atom_is_ours((uint16_t)a) ? 0 : NO_ATOM;
 
 #define CHECKED(need, name, n, checks) \
     W hook_##name PARAMS_##n           \

@@ -27,6 +27,28 @@ int key_compare(struct span a, struct span b)
     return (a.n > b.n) - (a.n < b.n);
 }
 
+bool is_silo_hive(uint32_t parent, struct span name)
+{
+    static const WCHAR text[] = { 'w', 'i', 'n', 'e', 's', 'i', 'l', 'o', '-' };
+    const struct span begin = { text, sizeof(text) / sizeof(WCHAR) };
+
+    return parent == INDEX_USER && name.n > begin.n && !key_compare((struct span){ name.s, begin.n }, begin);
+}
+
+static struct span first_component(struct span name)
+{
+    size_t n = 0;
+
+    while (n < name.n && name.s[n] != '\\') n++;
+    return (struct span){ name.s, n };
+}
+
+static struct span skip(struct span name, size_t n)
+{
+    while (n < name.n && name.s[n] == '\\') n++;
+    return (struct span){ name.s + n, name.n - n };
+}
+
 /* The same for all spellings of a name, with the table or without it. */
 static uint32_t hash_name(uint32_t parent, struct span name)
 {
@@ -128,20 +150,6 @@ static bool is_there(const struct key_index *index, uint32_t node)
 static bool is_link(enum key_kind kind)
 {
     return kind == KIND_LINK || kind == KIND_BASE_LINK;
-}
-
-static struct span first_component(struct span name)
-{
-    size_t n = 0;
-
-    while (n < name.n && name.s[n] != '\\') n++;
-    return (struct span){ name.s, n };
-}
-
-static struct span skip(struct span name, size_t n)
-{
-    while (n < name.n && name.s[n] == '\\') n++;
-    return (struct span){ name.s + n, name.n - n };
 }
 
 /* Software\Classes: its Wow6432Node holds what differs for 32-bit programs, and all else is shared. */
@@ -257,8 +265,7 @@ static void walk_once(const struct key_index *index, const struct key_path *path
         walk->place = kind == KIND_MERGED || kind == KIND_HOLDER || kind == KIND_BASE_LINK ? PLACE_BASE : PLACE_ABSENT;
     }
     /* the hives of silos are no part of what a silo sees */
-    if (step.at == INDEX_USER && step.name.n > 9 && span_equal_ascii((struct span){ step.name.s, 9 }, "winesilo-"))
-        walk->place = PLACE_ABSENT;
+    if ((walk->to_hive = is_silo_hive(step.at, first_component(step.name)))) walk->place = PLACE_ABSENT;
 }
 
 /* Run something that reads and say whether nothing moved meanwhile. */

@@ -68,6 +68,9 @@ static inline bool is_private_kind(enum key_kind kind)
 /* Letters that are one to the wineserver: its table of lower-case letters, NULL before Wine has it (ASCII only). */
 extern const uint16_t *key_case_table;
 int key_compare(struct span a, struct span b); /* the order of subkeys */
+/* The hives of silos are the base's keys \Registry\User\winesilo-N. They are not there for programs: is name, a subkey
+ * of the key at node parent, one? */
+bool is_silo_hive(uint32_t parent, struct span name);
 
 /* ---- writing; the lock is held ---- */
 
@@ -103,6 +106,7 @@ struct key_walk {
     enum key_place place;
     uint32_t node, serial; /* the last node on the path */
     struct span rest;      /* what is left of the name behind it */
+    bool to_hive;          /* the path leads to the hive of a silo, or below it */
     size_t tail_n;         /* the length of the same with the backslash before it */
     bool exact;            /* nothing is left */
     bool redirected;       /* a 32-bit view was entered: the path is not the one that the name says */

@@ -129,8 +129,7 @@ static bool shows(const struct list *list, struct span name)
 {
     const struct own_child wanted = { .name = name };
 
-    if (list->node == INDEX_USER && name.n > 9 && span_equal_ascii((struct span){ name.s, 9 }, "winesilo-")) return false;
-    return !bsearch(&wanted, list->own, list->own_n, sizeof(wanted), compare_own);
+    return !is_silo_hive(list->node, name) && !bsearch(&wanted, list->own, list->own_n, sizeof(wanted), compare_own);
 }
 
 /* Read the base's next child that shows. */

@@ -343,6 +343,7 @@ static bool write_attr(struct place *place, const OBJECT_ATTRIBUTES **attr, stru
     if (n > NAME_CHARS) return false;
     memcpy(begin, prefix.s, prefix.n * sizeof(WCHAR));
     place->attr = **attr;
+    place->attr.Attributes &= ~OBJ_KEY_WOW64;
     place->attr.RootDirectory = NULL;
     place->attr.ObjectName = &place->name;
     place->name = (UNICODE_STRING){ (uint16_t)(n * sizeof(WCHAR)), (uint16_t)(n * sizeof(WCHAR)), begin };
@@ -404,7 +405,9 @@ static bool find_origin(const OBJECT_ATTRIBUTES *attr, struct origin *origin, bo
     struct slot *slot;
 
     *origin = (struct origin){ .root = attr->RootDirectory, .path.name = name };
-    if (us->Length & 1) return false;
+    if (us->Length & 1) return false; /* an error that the real call reports */
+    if (whole && ((uintptr_t)us->Buffer & 1)) *status = STATUS_DATATYPE_MISALIGNMENT; /* opening does not mind */
+    if (*status) return false;
     if (!attr->RootDirectory) {
         if (!name.n || name.s[0] != '\\' || classify_key(name, &edit) != NAME_MOVED) return false;
         get_ready();
@@ -494,7 +497,7 @@ static NTSTATUS find_path(struct place *place, const OBJECT_ATTRIBUTES *asked, s
 NTSTATUS place_find(struct place *place, const OBJECT_ATTRIBUTES **attr, ACCESS_MASK *access, unsigned int flags,
                     const char *call)
 {
-    unsigned int how = (flags & PLACE_OPEN_LINK ? WALK_OPEN_LINK : 0) | (is_32bit() && !(*access & KEY_WOW64_64KEY) ? WALK_32BIT : 0);
+    unsigned int how = flags & PLACE_OPEN_LINK ? WALK_OPEN_LINK : 0;
     const OBJECT_ATTRIBUTES *asked = *attr;
     struct origin origin;
     NTSTATUS status;
@@ -502,6 +505,7 @@ NTSTATUS place_find(struct place *place, const OBJECT_ATTRIBUTES **attr, ACCESS_
     place->ours = false;
     memset(&place->walk, 0, sizeof(place->walk));
     if (!asked || asked->Length != sizeof(*asked) || !asked->ObjectName) return STATUS_SUCCESS;
+    if ((is_32bit() && !(*access & KEY_WOW64_64KEY)) || (asked->Attributes & OBJ_KEY_WOW64)) how |= WALK_32BIT;
     if ((status = find_path(place, asked, &origin, flags, how))) return status;
     if (!place->ours) {
         if (origin.root == asked->RootDirectory) return STATUS_SUCCESS;
@@ -510,6 +514,8 @@ NTSTATUS place_find(struct place *place, const OBJECT_ATTRIBUTES **attr, ACCESS_
         *attr = &place->attr;
         return STATUS_SUCCESS;
     }
+    if (__builtin_expect(place->walk.to_hive, 0))
+        return flags & PLACE_WHOLE ? STATUS_ACCESS_DENIED : STATUS_OBJECT_NAME_NOT_FOUND;
     TRACE(call, place->walk.place == PLACE_BASE ? "base" : "private", place->logical);
     if (how & WALK_32BIT) *access |= KEY_WOW64_64KEY; /* the wineserver must not do it again */
     if (place->walk.place == PLACE_BASE && place->direct && (!asked->RootDirectory || origin.in_base)) return STATUS_SUCCESS;

@@ -42,7 +42,7 @@ struct place {
 
 enum { PLACE_OPEN_LINK = 1, PLACE_WHOLE = 2 }; /* a link is meant itself; the path is wanted in any case */
 
-/* Find it. *attr becomes the attributes to open it with; *access may change as well. */
+/* Find it; the hives of silos are not there and can't be made. *attr becomes the attributes to open it with; *access may change as well. */
 NTSTATUS place_find(struct place *place, const OBJECT_ATTRIBUTES **attr, ACCESS_MASK *access, unsigned int flags,
                     const char *call);
 /* Make *attr name the private key there, whether it is there or not. It is relative to a handle if *attr was: the

@@ -41,6 +41,17 @@ static bool name_of(const OBJECT_ATTRIBUTES *attr, struct span *name)
     return true;
 }
 
+bool is_of_type(HANDLE handle, const char *name)
+{
+    struct {
+        UNICODE_STRING name; /* OBJECT_TYPE_INFORMATION begins with it */
+        uint8_t more[512];
+    } type;
+
+    return !real_NtQueryObject(handle, ObjectTypeInformation, &type, sizeof(type), NULL) &&
+           span_equal_ascii((struct span){ type.name.Buffer, type.name.Length / sizeof(WCHAR) }, name);
+}
+
 /* Where a handle that names are relative to lies. Object calls ask for what they do not know; a file call's
  * root is nearly always a folder, and no directory object is opened unseen. */
 unsigned int directory_state(HANDLE root, bool ask)
@@ -51,7 +62,7 @@ unsigned int directory_state(HANDLE root, bool ask)
     unsigned int state = DIRECTORY_OF_HOST;
 
     if (slot && slot->kind != SLOT_NONE) return slot->kind == SLOT_DIRECTORY ? slot->state : DIRECTORY_OF_SILO;
-    if (!ask || !(info = thread_buffer(1))) return DIRECTORY_OF_SILO;
+    if (!ask || !is_of_type(root, "Directory") || !(info = thread_buffer(1))) return DIRECTORY_OF_SILO;
     if (real_NtQueryObject(root, ObjectNameInformation, info, THREAD_BUFFER, NULL)) return DIRECTORY_OF_SILO;
     name = (struct span){ info->Name.Buffer, info->Name.Length / sizeof(WCHAR) };
     if (span_has_prefix(name, names.object_root, names.object_root_n)) state = DIRECTORY_OF_SILO;
@@ -222,6 +233,7 @@ UNICODE_STRING *move_target(struct moved *m, UNICODE_STRING *target, const char 
     class = classify_object(name, &edit);
     if (class == NAME_MERGED || (class == NAME_SHARED && target_is_of_host(m, name, edit))) return target;
     if (!move_to_silo(m, &attr, name, edit, 1) || m->attr.RootDirectory) return NULL;
+    if (!target->MaximumLength) m->name.MaximumLength = 0; /* an error that the real call reports */
     TRACE(call, "object", name);
     return &m->name;
 }

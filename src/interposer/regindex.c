@@ -226,7 +226,7 @@ void scan_child(HANDLE parent, struct span logical, uint32_t parent_node, int de
     CLEANUP(close_handle) HANDLE key = NULL;
     uint32_t node;
 
-    if (open_at(parent, name, OBJ_OPENLINK, KEY_ALL_ACCESS, &key)) return;
+    if (is_silo_hive(parent_node, name) || open_at(parent, name, OBJ_OPENLINK, KEY_ALL_ACCESS, &key)) return;
     if (!key_compare(name, aside)) delete_tree(key, 0); /* of a process that died */
     else if (!regkey_read_link(key, &target) && !leads_somewhere(parent, name)) scan_mark(key, parent_node, name);
     else if (has_value(key, mark)) delete_tree(key, 0); /* its copy was not finished: the base's key is as it should be */
@@ -255,15 +255,19 @@ static void scan_below(HANDLE key, struct span logical, uint32_t node, int depth
     }
 }
 
-/* The lock is held. */
+/* The lock is held. \User is private from the start: what is listed of it is merged then, without the hives of silos. */
 static void build_index(void)
 {
+    static const WCHAR text[] = { '\\', 'U', 's', 'e', 'r' };
+    const struct span user = { text, sizeof(text) / sizeof(WCHAR) };
     CLEANUP(close_handle) HANDLE hive = NULL;
+    uint32_t node;
 
     index_reset(INDEX);
     add_base_links();
     if (open_at(NULL, hive_span(), 0, KEY_ALL_ACCESS, &hive)) return;
     scan_below(hive, nothing, INDEX_ROOT, 0);
+    if (copy_path(user, &node)) return;
     atomic_store(&INDEX->built, 1);
     next_generation();
 }

@@ -73,6 +73,7 @@ NTSTATUS regtree_rename(struct span logical, HANDLE key, struct span name)
     lock_tree(&q);
     node = node_of(logical);
     if (!is_private_kind(kind_of(node))) status = STATUS_KEY_DELETED;
+    else if (is_silo_hive(INDEX->nodes[node].parent, name)) status = STATUS_ACCESS_DENIED;
     else if (is_private_kind(kind_of(child_of(INDEX->nodes[node].parent, name))) ||
              (kind_of(child_of(INDEX->nodes[node].parent, name)) != KIND_HIDDEN &&
               kind_of(INDEX->nodes[node].parent) == KIND_MERGED && base_has(path_span(&to))))

@@ -105,7 +105,7 @@ static NTSTATUS copy_child(uint32_t parent_node, struct span logical, uint32_t *
 }
 
 /* The same for all keys on the path. *node: the last one. */
-static NTSTATUS copy_path(struct span logical, uint32_t *node)
+NTSTATUS copy_path(struct span logical, uint32_t *node)
 {
     struct span rest = logical, name;
     NTSTATUS status;
@@ -157,7 +157,7 @@ NTSTATUS visit_base_children(struct span logical, struct visitor *visitor)
         CLEANUP(regpath_free) struct regpath path = { 0 };
         uint32_t node = child_of(visitor->parent, child.name);
 
-        if (is_private_kind(kind_of(node)) || kind_of(node) == KIND_HIDDEN) continue;
+        if (is_private_kind(kind_of(node)) || kind_of(node) == KIND_HIDDEN || is_silo_hive(visitor->parent, child.name)) continue;
         if (!join(&path, logical, child.name)) return STATUS_NO_MEMORY;
         if ((status = visitor->visit(visitor, path_span(&path), child.name, node))) return status;
     }

@@ -38,6 +38,8 @@ void scan_child(HANDLE parent, struct span logical, uint32_t parent_node, int de
 bool is_volatile(struct span logical); /* does the configuration say so? */
 /* What the silo changes in its tree for its own sake does not show in a key's last-write time. */
 void keep_time(HANDLE key, uint32_t node, int64_t before);
+/* Make all keys on a path private. *node: the last one. */
+NTSTATUS copy_path(struct span logical, uint32_t *node);
 /* Make all keys below a private one private too. */
 NTSTATUS copy_below(uint32_t node, struct span logical, int depth);
 /* Subkeys of the base must not show below a private key. */

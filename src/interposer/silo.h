@@ -105,8 +105,9 @@ UNICODE_STRING *move_target(struct moved *m, UNICODE_STRING *target, const char 
 const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
                                    enum name_class *class_out, NTSTATUS *status);
 const OBJECT_ATTRIBUTES *move_key(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call);
-/* the directory of objects that a handle stands for: see the states above; 0: something else */
+/* the directory of objects that a handle stands for: see the states above; what is none counts as the silo's */
 unsigned int directory_state(HANDLE root, bool ask);
+bool is_of_type(HANDLE handle, const char *name); /* the type of an object: "Directory" */
 /* The name of a pipe or mailslot with the silo's prefix, or what stands for it if it is too long, at out, which
  * has room for PIPE_NAME_LONG + 64 characters. Returns how long that is. */
 size_t move_pipe_name(WCHAR *out, struct span name);
@@ -122,6 +123,10 @@ WCHAR *put_name(WCHAR *out, const struct shown *shown); /* returns the end */
 /* a buffer of this thread for what does not fit on the stack; which is 0 or 1; NULL: no memory */
 void *thread_buffer(unsigned int which);
 enum { THREAD_BUFFER = 0x20000 };
+
+/* Copy from memory of the caller's that the real call has the wineserver read, so that it fails there and not by a
+ * fault; false: leave the call to it. */
+bool capture(void *to, const void *from, size_t n);
 
 /* ---- tracing: a line per redirected call, off unless the configuration names a file ---- */
 

@@ -211,16 +211,30 @@ static bool goes_elsewhere(const struct binding *b, struct network_port *port)
     return true;
 }
 
+/* Before an ioctl is answered here: the errors that the real one would give for the handles and buffers of the caller. A
+ * name that there is not yet is asked for in the place of what the call is. */
+static NTSTATUS check_call(const struct ioctl *c)
+{
+    uint32_t io32[2];
+    IO_STATUS_BLOCK io = { .Pointer = io32 };
+    NTSTATUS status = real_NtDeviceIoControlFile(c->handle, c->event, NULL, NULL, &io, AFD_GETSOCKNAME, NULL, 0, c->out,
+                                                 c->out_size);
+
+    if (NT_SUCCESS(status)) return STATUS_ADDRESS_ALREADY_ASSOCIATED;
+    return status == STATUS_INVALID_PARAMETER ? STATUS_SUCCESS : status;
+}
+
 static NTSTATUS bind_at(const struct ioctl *c, struct binding *b)
 {
     struct ws_sockaddr bound;
     NTSTATUS status;
 
-    if (!binds_here(&b->facts, &b->params.addr) || !c->out || c->out_size < 16) return pass(c, &b->params, b->in_size);
-    if ((status = bind_here(c->handle, &b->params.addr, &bound))) return status;
+    if (!binds_here(&b->facts, &b->params.addr)) return pass(c, &b->params, b->in_size);
+    if ((status = check_call(c)) || (status = bind_here(c->handle, &b->params.addr, &bound))) return status;
     memcpy(c->out, &bound, 16);
     c->io->Status = STATUS_SUCCESS;
     c->io->Information = 16;
+    if (c->event) real_NtSetEvent(c->event, NULL);
     return status;
 }
 
@@ -327,12 +341,12 @@ static NTSTATUS do_bind_any(const struct ioctl *c, struct binding *b)
     NTSTATUS status;
 
     if (b->facts.stream && slot_make(c->handle) && !c->apc) {
-        /* a second bind is an error that the real call reports */
-        if (is_bound(c->handle)) return pass(c, c->in, c->in_size);
-        note_socket(c->handle, b->kind, flags_of(&b->facts) | SOCKET_BIND_PENDING);
+        if ((status = check_call(c))) return status;
         memcpy(c->out, &b->params.addr, size);
         c->io->Status = STATUS_SUCCESS;
         c->io->Information = size;
+        note_socket(c->handle, b->kind, flags_of(&b->facts) | SOCKET_BIND_PENDING);
+        if (c->event) real_NtSetEvent(c->event, NULL);
         return STATUS_SUCCESS;
     }
     status = pass(c, c->in, c->in_size);
@@ -342,15 +356,23 @@ static NTSTATUS do_bind_any(const struct ioctl *c, struct binding *b)
     return status;
 }
 
+enum { V4_SIZE = 16, V6_OLD_SIZE = 24 };
+
+/* What the wineserver refuses: less than an address, or less room for the answer. */
+static bool is_wrong_length(const struct ioctl *c)
+{
+    return c->in_size < 4 + V4_SIZE || c->out_size < c->in_size - 4;
+}
+
 NTSTATUS do_bind(const struct ioctl *c)
 {
     struct reach here = network_here(true);
     struct binding b;
 
-    if (!c->in || c->in_size < 4 + 8) return pass(c, c->in, c->in_size);
     memset(&b, 0, sizeof(b));
     b.in_size = c->in_size < sizeof(b.params) ? c->in_size : (ULONG)sizeof(b.params); /* SOCKADDR_STORAGE is longer */
-    memcpy(&b.params, c->in, b.in_size);
+    if (is_wrong_length(c) || !capture(&b.params, c->in, b.in_size)) return pass(c, c->in, c->in_size);
+    if (b.params.addr.family == WS_AF_INET6 && c->in_size < 4 + V6_OLD_SIZE) return pass(c, c->in, c->in_size);
     b.kind = address_kind(&here.silo, &b.params.addr, b.in_size - 4);
     if (b.kind == ADDRESS_OTHER) return pass(c, c->in, c->in_size);
     if (b.kind == ADDRESS_FOREIGN) {

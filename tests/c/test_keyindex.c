@@ -58,6 +58,8 @@ static const struct {
     { "Machine\\Software\\Wow6432Node\\Other", 0, "base \\Machine\\Software\\Wow6432Node|Other" },
     { "User\\winesilo-3", 0, "absent \\User|winesilo-3" },
     { "User\\WINESILO-3\\Machine", 0, "absent \\User|WINESILO-3\\Machine" },
+    { "User\\winesilo-3", WALK_OPEN_LINK, "absent \\User|winesilo-3" },
+    { "Machine\\winesilo-3", 0, "base \\Machine|winesilo-3" },
     { "User\\winesilo", 0, "base \\User|winesilo" },
     { "Machine\\Software\\Own", WALK_32BIT, "base \\Machine\\Software\\Wow6432Node|Own" },
     { "Machine\\Software", WALK_32BIT, "base \\Machine\\Software\\Wow6432Node|" },

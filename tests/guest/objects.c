@@ -242,6 +242,21 @@ static void check_roundabout(void)
     }
 }
 
+/* Wine's own DUPLICATE_MAKE_GLOBAL: a handle for all processes, and a crash of its server where more access is asked for. */
+static void check_no_global_handles(void)
+{
+    const DWORD make_global = 0x80000000;
+    HANDLE event = CreateEventW(NULL, FALSE, FALSE, NULL), weak, made = NULL;
+
+    CHECK("global-weak", DuplicateHandle(GetCurrentProcess(), event, GetCurrentProcess(), &weak, SYNCHRONIZE, FALSE, 0));
+    CHECK("global-handle", DuplicateHandle(GetCurrentProcess(), weak, GetCurrentProcess(), &made, EVENT_ALL_ACCESS, FALSE,
+                                           make_global));
+    CHECK("global-is-not", (ULONG_PTR)made < 0x10000 && SetEvent(made));
+    CHECK("global-close", CloseHandle(made));
+    close(weak);
+    close(event);
+}
+
 static int run_checks(BOOL in_silo)
 {
     for (size_t i = 0; i < ARRAYSIZE(kinds); i++)
@@ -253,7 +268,7 @@ static int run_checks(BOOL in_silo)
     check_link("link-session", LOCAL_ROOT L"\\Session", L"\\Sessions\\BNOLINKS");
     check_link("link-session-1", L"\\Sessions\\BNOLINKS\\1", LOCAL_ROOT);
     check_roundabout();
-    (void)in_silo;
+    if (in_silo) check_no_global_handles(); /* elsewhere it ends the server */
     return finish();
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import socket
 import subprocess
@@ -154,6 +155,35 @@ def test_corrupt_file(cli: Cli, new_silo: NewSilo, silo: TemporarySilo, file: st
     cli.ok("start", broken.name)
     with replaced(path, content):
         cli.ok("rm", "-f", broken.name)
+
+
+@pytest.mark.parametrize(("number", "age"), [(1, "earlier"), (99, "later")])
+def test_silo_of_another_version(
+    cli: Cli, new_silo: NewSilo, silo: TemporarySilo, number: int, age: str
+) -> None:
+    """It is not started with a hive that means something else now; the others are."""
+    old = new_silo(start=False)
+    folder = old.silo.info().directory
+    assert folder is not None
+    path = Path(folder) / "silo.json"
+    record = {**json.loads(path.read_text()), "format": number}
+    with replaced(path, json.dumps(record).encode()):
+        refused(cli("start", old.name), 1, age, str(path), f"silo rm -f {old.name}")
+        refused(cli("clone", old.name, "never"), 1, age)
+        assert silo.run("cmd", "/c", "echo hello").strip() == "hello"
+    cli.ok("start", old.name)
+
+
+@pytest.mark.parametrize(("number", "age"), [(1, "earlier"), (99, "later")])
+def test_host_of_another_version(cli: Cli, host: Host, new_silo: NewSilo, number: int, age: str) -> None:
+    silo = new_silo(start=False)
+    host.stop(force=True)
+    path = host.base.with_name("host.json")
+    record = {**json.loads(path.read_text()), "format": number}
+    with replaced(path, json.dumps(record).encode()):
+        for words in (f"start {silo.name}", "create never", "ls", "host init", "host status"):
+            refused(cli(*words.split()), 1, age, str(path), "silo host init")
+    cli.ok("start", silo.name)
 
 
 def test_base_deleted_underneath(cli: Cli, host: Host, new_silo: NewSilo) -> None:

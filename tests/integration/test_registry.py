@@ -93,6 +93,22 @@ def test_what_the_host_changes_shows(host: Host, silo: TemporarySilo, both: Call
     assert silo.run(program, "keys", top) == "key Own\n"
 
 
+def test_hives_are_not_there(
+    host: Host, silo: TemporarySilo, new_silo: Callable[..., TemporarySilo], both: Callable[[str], str]
+) -> None:
+    """A silo sees neither its own hive nor another's, by any name, and can make none."""
+    program, other = both("hives"), new_silo()
+    numbers = [str(one.silo.info().id) for one in (silo, other)]
+    assert on_host(host, silo, program, "open", *numbers) == "open\n" * 2
+    done = silo.silo.run([program, "check", *numbers, "999999"], timeout=120)
+    assert [line for line in done.stdout.splitlines() if line.startswith("not ok ")] == []
+    assert done.returncode == 0, done
+    assert on_host(host, silo, program, "open", *numbers, "999999") == "open\n" * 2 + "absent\n"
+    assert other.run("cmd", "/c", "echo hello").strip() == "hello"
+    silo.silo.restart()
+    assert silo.silo.run([program, "check", *numbers], timeout=120).returncode == 0
+
+
 def test_reading_copies_nothing(silo: TemporarySilo, guest: Guest) -> None:
     """Keys are copied up by the first write, not when they are opened for writing, listed or queried."""
     silo.silo.copy_in(guest("keys"), "C:\\")

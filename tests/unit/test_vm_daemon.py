@@ -28,6 +28,7 @@ from winesilo.errors import (
     UsageError,
     to_wire,
 )
+from winesilo.host.base import FORMAT, init_host
 from winesilo.vm.store import Store, new_record
 
 
@@ -112,7 +113,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
     client = Client("h")
     client.paths.data.mkdir(parents=True)
-    info = {"format": 1, "wine": "wine-8.0", "loader": "/w", "created": "now", "links": []}
+    info = {"format": FORMAT, "wine": "wine-8.0", "loader": "/w", "created": "now", "links": []}
     client.paths.host_json.write_text(json.dumps(info))
     return client
 
@@ -134,6 +135,19 @@ def test_a_damaged_record_of_the_host(offline: Client) -> None:
         with pytest.raises(BaseDamaged) as caught:
             offline.call("silo.ls")
         assert caught.value.details["path"] == str(offline.paths.host_json)
+
+
+@pytest.mark.parametrize(("number", "age"), [(1, "an earlier"), (FORMAT + 1, "a later")])
+def test_a_host_of_another_format(offline: Client, number: int, age: str) -> None:
+    """Its silos would start, and see nothing of the base's registry."""
+    record = json.loads(offline.paths.host_json.read_text())
+    offline.paths.host_json.write_text(json.dumps({**record, "format": number}))
+    for call in (lambda: offline.call("silo.ls"), lambda: start_daemon("h"), lambda: init_host("h")):
+        with pytest.raises(
+            BaseDamaged, match=f"made by {age} winesilo.* format {number}, not {FORMAT}"
+        ) as caught:
+            call()
+        assert "silo host init" in (caught.value.hint or "")
 
 
 def test_answers_without_a_daemon(offline: Client) -> None:

@@ -98,7 +98,7 @@ def test_records(tmp_path: Path) -> None:
     for field, value in wrong:
         with pytest.raises(SiloCorrupt):
             parse_record(json.dumps({**json.loads(text), field: value}), path)
-    older = '{"format": 1, "name": "a", "id": 1, "address": "127.1.0.1", "created": "x"}'
+    older = '{"format": 2, "name": "a", "id": 1, "address": "127.1.0.1", "created": "x"}'
     assert parse_record(older, path).links == []
 
 

@@ -12,6 +12,7 @@ from winesilo.errors import AddressInUse, InvalidAddress, InvalidName, SiloCorru
 from winesilo.host.paths import HostPaths
 from winesilo.vm import views
 from winesilo.vm.store import (
+    FORMAT,
     Record,
     Store,
     addresses,
@@ -96,11 +97,12 @@ def test_a_failed_create_leaves_nothing(store: Store, monkeypatch: pytest.Monkey
         "[]",
         "{}",
         '{"format": 2}',
-        '{"format": 1, "name": "b", "id": 1, "address": "127.1.0.1", "created": "x"}',
-        '{"format": 1, "name": "a", "id": 0, "address": "127.1.0.1", "created": "x"}',
-        '{"format": 1, "name": "a", "id": true, "address": "127.1.0.1", "created": "x"}',
-        '{"format": 1, "name": "a", "id": 1, "address": "here", "created": "x"}',
-        '{"format": 1, "name": "a", "id": 1, "address": "127.1.0.1", "created": "x", "layers": ["../x"]}',
+        '{"format": "2"}',
+        '{"format": 2, "name": "b", "id": 1, "address": "127.1.0.1", "created": "x"}',
+        '{"format": 2, "name": "a", "id": 0, "address": "127.1.0.1", "created": "x"}',
+        '{"format": 2, "name": "a", "id": true, "address": "127.1.0.1", "created": "x"}',
+        '{"format": 2, "name": "a", "id": 1, "address": "here", "created": "x"}',
+        '{"format": 2, "name": "a", "id": 1, "address": "127.1.0.1", "created": "x", "layers": ["../x"]}',
     ],
 )
 def test_a_corrupt_record_is_refused_by_name(store: Store, text: str) -> None:
@@ -116,11 +118,26 @@ def test_a_corrupt_record_is_refused_by_name(store: Store, text: str) -> None:
     store.remove("a")
 
 
+@pytest.mark.parametrize(
+    ("number", "age"), [(0, "an earlier"), (1, "an earlier"), (3, "a later"), (99, "a later")]
+)
+def test_another_format_is_refused(store: Store, number: int, age: str) -> None:
+    add(store, "a")
+    path = store.silo("a").json
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": number}))
+    with pytest.raises(
+        SiloCorrupt, match=f"made by {age} winesilo.* format {number}, not {FORMAT}"
+    ) as caught:
+        store.load("a")
+    assert "silo rm -f a" in (caught.value.hint or "")
+    assert [silo["state"] for silo in views.list_stopped(store)] == ["failed"]
+
+
 def test_records_survive(tmp_path: Path) -> None:
     record = Record("a", 3, "127.9.0.1", "2026-01-01", "win10", ["1-aa", "2-bb"], None)
     path = tmp_path / "a" / "silo.json"
     assert parse_record(render_record(record).decode(), path) == record
-    assert json.loads(render_record(record))["format"] == 1
+    assert json.loads(render_record(record))["format"] == FORMAT == 2
 
 
 @pytest.mark.parametrize("address", ["127.1.0.1", "127.127.255.254"])

@@ -34,7 +34,9 @@ from winesilo.host.paths import HostPaths, data_root
 SPACE_NEEDED: Final = 900 << 20
 #: What the files for 32-bit programs take besides.
 SPACE_WINE32: Final = 650 << 20
-FORMAT: Final = 1
+#: Of ``host.json`` and of what lies beside it: the base, the templates of hives. 1 had hives with a link
+#: for each key that was not private, which the interposer does not understand any more.
+FORMAT: Final = 2
 
 OnProgress = Callable[[str, float | None], None]
 
@@ -44,7 +46,7 @@ class HostInfo:
     """What ``host.json`` holds.
 
     Attributes:
-        format: version of this record.
+        format: version of this record and of the host's layout on disk (``FORMAT``).
         wine: what ``wine64 --version`` printed when the base was made or last updated.
         loader: path of the loader.
         created: ISO 8601 time.
@@ -69,12 +71,13 @@ def load_info(paths: HostPaths) -> HostInfo:
 
     Raises:
         HostNotInitialised: there is none.
-        BaseDamaged: it can't be understood, or the base prefix is gone.
+        BaseDamaged: it can't be understood, or another version of winesilo made it.
     """
     try:
         raw = json.loads(paths.host_json.read_text())
+        _check_format(paths, int(raw["format"]))
         info = HostInfo(
-            format=int(raw["format"]),
+            format=FORMAT,
             wine=str(raw["wine"]),
             loader=str(raw["loader"]),
             created=str(raw["created"]),
@@ -89,13 +92,19 @@ def load_info(paths: HostPaths) -> HostInfo:
             f"restore it, or remove {paths.host_json} and run: silo host init",
             path=str(paths.host_json),
         ) from error
-    if info.format != FORMAT:
-        raise BaseDamaged(
-            f"{paths.host_json} is of format {info.format}, this winesilo knows {FORMAT}",
-            "use the winesilo that made it",
-            path=str(paths.host_json),
-        )
     return info
+
+
+def _check_format(paths: HostPaths, number: int) -> None:
+    if number == FORMAT:
+        return
+    age = "an earlier" if number < FORMAT else "a later"
+    raise BaseDamaged(
+        f"the host {paths.name!r} was made by {age} winesilo: "
+        f"{paths.host_json} has format {number}, not {FORMAT}",
+        f"use that one, or make a new host: rm -r {paths.data}; silo host init",
+        path=str(paths.host_json),
+    )
 
 
 def check_base(paths: HostPaths) -> None:

@@ -33,7 +33,8 @@ from winesilo.interposer.network import parse_publish
 
 log = logging.getLogger(__name__)
 
-FORMAT: Final = 1
+#: Of ``silo.json`` and of what lies beside it: hive, layers. See :data:`winesilo.host.base.FORMAT`.
+FORMAT: Final = 2
 #: Wine's stand-in for a machine whose name leads to a loopback address: every silo's own.
 _ALIAS: Final = bytes((127, 12, 34, 56))
 _NEW: Final = ".new-"
@@ -114,8 +115,7 @@ def parse_record(text: str, path: Path) -> Record:
     """
     try:
         raw = json.loads(text)
-        if raw["format"] != FORMAT:
-            raise ValueError(f"format {raw['format']}, not {FORMAT}")
+        _check_format(_typed(raw["format"], int), path)
         record = Record(
             name=_typed(raw["name"], str),
             id=_typed(raw["id"], int),
@@ -138,6 +138,17 @@ def parse_record(text: str, path: Path) -> Record:
             path=str(path),
         ) from error
     return record
+
+
+def _check_format(number: int, path: Path) -> None:
+    if number == FORMAT:
+        return
+    age = "an earlier" if number < FORMAT else "a later"
+    raise SiloCorrupt(
+        f"the silo {path.parent.name!r} was made by {age} winesilo: {path} has format {number}, not {FORMAT}",
+        f"use that one, or remove the silo: silo rm -f {path.parent.name}",
+        path=str(path),
+    )
 
 
 def _typed(value: Any, kind: type[_T]) -> _T:
