@@ -38,6 +38,7 @@ static NTSTATUS open_key(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTE
             place_note(&place, *key, generation);
             return status;
         }
+        if (status == STATUS_OBJECT_NAME_NOT_FOUND) place_note_absent(&place);
         if (regtree_generation() == generation) return status;
     }
 }
@@ -109,7 +110,9 @@ static NTSTATUS open_existing(struct creation *c, const struct place *place, con
         if (!status) real_NtClose(key);
         return status ? status : STATUS_OBJECT_NAME_COLLISION;
     }
+    if (place_is_absent(place)) return STATUS_OBJECT_NAME_NOT_FOUND;
     status = real_NtOpenKeyEx(&key, access, attr, 0);
+    if (status == STATUS_OBJECT_NAME_NOT_FOUND) place_note_absent(place);
     if (!NT_SUCCESS(status)) return status;
     if (!status && has_class(c)) { /* which changes the key's class */
         real_NtClose(key);
@@ -122,21 +125,29 @@ static NTSTATUS open_existing(struct creation *c, const struct place *place, con
     return status;
 }
 
-/* There is no key at the place: make one. */
-static NTSTATUS create_new(struct creation *c, struct place *place, ACCESS_MASK access, uint32_t generation)
+static NTSTATUS create_in_hive(struct creation *c, struct place *place, ACCESS_MASK access)
 {
     const OBJECT_ATTRIBUTES *attr = c->attr;
     HANDLE parent = NULL;
-    NTSTATUS status;
+    NTSTATUS status = place_in_hive(place, &attr, &parent);
 
-    TRACE("NtCreateKey", "create", place->logical);
-    status = regtree_prepare_create(place->logical);
-    if (status || (status = place_in_hive(place, &attr, &parent))) return status;
+    if (status) return status;
     status = create(c, attr, access);
     if (parent) real_NtClose(parent);
+    return status;
+}
+
+/* There is no key at the place: make one. */
+static NTSTATUS create_new(struct creation *c, struct place *place, ACCESS_MASK access, uint32_t generation)
+{
+    NTSTATUS status = STATUS_RETRY;
+
+    TRACE("NtCreateKey", "create", place->logical);
+    if (place_is_ready(place)) status = create_in_hive(c, place, access); /* nearly always; what failed is tried with care */
     if (status) {
-        regtree_not_created(place->logical);
-        return status;
+        if ((status = regtree_prepare_create(place->logical))) return status;
+        if ((status = create_in_hive(c, place, access))) regtree_not_created(place->logical);
+        if (status) return status;
     }
     if ((status = regtree_publish(place->logical, *c->key, c->options & REG_OPTION_CREATE_LINK))) {
         real_NtClose(*c->key);

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #define INDEX (&shared->keys)
 
@@ -441,6 +442,68 @@ NTSTATUS place_in_hive(struct place *place, const OBJECT_ATTRIBUTES **attr, HAND
     place->attr.RootDirectory = root;
     *attr = &place->attr;
     return STATUS_SUCCESS;
+}
+
+/* The component that is left of a path behind the last node that the index knows; none if there are more or none. */
+static struct span one_below(const struct place *place)
+{
+    size_t at = place->walk.path_n + 1, i;
+
+    if (place->walk.exact || place->logical.n <= at) return (struct span){ NULL, 0 };
+    for (i = at; i < place->logical.n; i++)
+        if (place->logical.s[i] == '\\') return (struct span){ NULL, 0 };
+    return (struct span){ place->logical.s + at, place->logical.n - at };
+}
+
+bool place_is_ready(const struct place *place)
+{
+    struct key_node above;
+
+    return one_below(place).n && index_peek(INDEX, place->walk.node, place->walk.serial, &above) &&
+           (above.kind == KIND_MERGED || above.kind == KIND_OPAQUE || above.kind == KIND_OWN);
+}
+
+/* ---- what the base does not have ---- */
+
+/* Programs look for a key and make it if it is not there: what this thread has just heard of the base is not asked
+ * again. Only a place below a private key, where the index knows all that the silo itself does, is remembered. */
+enum { ABSENT_NAME = 64, ABSENT_MS = 20 };
+
+static __thread struct {
+    uint32_t node, serial; /* of the key above */
+    int64_t when;
+    size_t n;
+    WCHAR name[ABSENT_NAME];
+} absent;
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void place_note_absent(const struct place *place)
+{
+    struct span name;
+
+    if (!place->ours || place->walk.place != PLACE_BASE || !place_is_ready(place)) return;
+    name = one_below(place);
+    if (name.n > ABSENT_NAME) return;
+    absent.node = place->walk.node;
+    absent.serial = place->walk.serial;
+    absent.when = now_ms();
+    absent.n = name.n;
+    memcpy(absent.name, name.s, name.n * sizeof(WCHAR));
+}
+
+bool place_is_absent(const struct place *place)
+{
+    struct span name = one_below(place);
+
+    return name.n && absent.n == name.n && absent.node == place->walk.node && absent.serial == place->walk.serial &&
+           !memcmp(absent.name, name.s, name.n * sizeof(WCHAR)) && now_ms() - absent.when < ABSENT_MS;
 }
 
 /* For a 32-bit program: what is not in the 32-bit part of Software\Classes is next to it. True: look there. */

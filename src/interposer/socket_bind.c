@@ -130,9 +130,15 @@ static NTSTATUS bind_here(HANDLE handle, const struct ws_sockaddr *addr, struct 
     int fd, result, error;
     size_t i;
 
-    if (is_bound(handle)) return STATUS_ADDRESS_ALREADY_ASSOCIATED;
     if ((fd = unix_socket(handle)) < 0) return STATUS_INVALID_HANDLE;
+    /* the server is not asked whether it is bound: Linux knows, for then it has a port */
+    if (!getsockname(fd, (struct sockaddr *)&name, &size) && name.ss_family == AF_INET &&
+        ((const struct sockaddr_in *)&name)->sin_port) {
+        close(fd);
+        return STATUS_ADDRESS_ALREADY_ASSOCIATED;
+    }
     address_to_unix(&name, addr);
+    size = sizeof(name);
     result = bind(fd, (struct sockaddr *)&name, sizeof(struct sockaddr_in));
     error = errno;
     if (!result) getsockname(fd, (struct sockaddr *)&name, &size);
