@@ -60,7 +60,7 @@ MEAN_LIMIT = 1.03
 LIST_LIMIT = 1.3
 HIVE_LIMIT = 100_000
 #: Slices of a row of single calls per round.
-SLICES = 5
+SLICES = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Results:
     def __init__(self) -> None:
         self.rows: list[Row] = []
 
-    def add(  # noqa: PLR0913, PLR0917
+    def add(
         self, name: str, silo: str, other: str, ratio: float, limit: float, spread: str = "", kind: str = ""
     ) -> None:
         """A row whose ratio has a limit."""
@@ -112,8 +112,8 @@ class Results:
         table = Table("kind", "measure", "silo", "other side", "ratio", "19 in 20", "limit", "", title=title)
         for row in self.rows:
             good = "ok" if row.good else "over"
-            limit = f"≤ {row.limit:g}"
-            table.add_row(row.kind, row.name, row.silo, row.other, f"{row.ratio:.3f}", row.spread, limit, good)
+            figures = (row.silo, row.other, f"{row.ratio:.3f}", row.spread, f"≤ {row.limit:g}")
+            table.add_row(row.kind, row.name, *figures, good)
         return table
 
     def json(self) -> str:
@@ -299,7 +299,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=9, help=f"at least {MIN_ROUNDS}")
-    parser.add_argument("--only", type=re.compile, default=re.compile(""), help="calls whose names have this in them")
+    parser.add_argument("--only", type=re.compile, default=re.compile(""), help="names of calls")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
     arguments = parser.parse_args()

@@ -9,7 +9,7 @@
 
 /* What becomes of the call in a silo. */
 #define HOOKED "hooked"   /* a hook of the interposer redirects it or looks after it */
-#define OVERLAY "overlay" /* nothing stands in its way, but C: is an overlay file system */
+#define OVERLAY "overlay" /* no hook does more than look at the name, but C: is an overlay file system (docs/design/files.md) */
 #define PLAIN "plain"     /* it needs no redirection */
 
 struct row {

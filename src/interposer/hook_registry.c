@@ -21,6 +21,7 @@ static unsigned int link_flags(const OBJECT_ATTRIBUTES *attr)
 
 static NTSTATUS open_key(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTES *asked, ULONG options, const char *call)
 {
+    unsigned int flags = link_flags(asked);
     NTSTATUS status;
 
     for (;;) {
@@ -29,7 +30,7 @@ static NTSTATUS open_key(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTE
         ACCESS_MASK rights = access;
         struct place place;
 
-        if ((status = place_find(&place, &attr, &rights, link_flags(asked), call))) {
+        if ((status = place_find(&place, &attr, &rights, flags, call))) {
             *key = NULL;
             return status;
         }
@@ -39,6 +40,10 @@ static NTSTATUS open_key(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTE
             return status;
         }
         if (status == STATUS_OBJECT_NAME_NOT_FOUND) place_note_absent(&place);
+        if (status == STATUS_KEY_DELETED && place.by_lower) { /* the host made its key anew */
+            flags |= PLACE_WHOLE;
+            continue;
+        }
         if (regtree_generation() == generation) return status;
     }
 }

@@ -54,8 +54,8 @@ static void fill_slot(HANDLE key, enum key_state state, uint32_t generation, uin
     if (!(slot = slot_of(key))) return;
     slot->node = node;
     slot->serial = serial;
-    atomic_store(&slot->twin, (uint32_t)(uintptr_t)twin);
-    atomic_store(&slot->generation, generation);
+    atomic_store_explicit(&slot->twin, (uint32_t)(uintptr_t)twin, memory_order_relaxed);
+    atomic_store_explicit(&slot->generation, generation, memory_order_release);
     atomic_store_explicit(&slot->state, (uint8_t)state, memory_order_release);
 }
 
@@ -369,8 +369,10 @@ static bool find_node_again(HANDLE key, HANDLE use)
 
 struct origin {
     struct key_path path;
-    bool in_base; /* relative to a handle of the base's key */
-    HANDLE root;  /* the handle to use */
+    bool in_base;  /* relative to a handle of the base's key */
+    bool captured; /* the name is our own copy */
+    HANDLE root;   /* the handle to use */
+    HANDLE lower;  /* of a private key: a handle of the base's key that shows through, if there is one already */
 };
 
 /* The name relative to a key of the base, as an absolute one. */
@@ -396,16 +398,39 @@ static bool base_origin(struct origin *origin, NTSTATUS *status)
     return true;
 }
 
-/* Where does the walk begin? False: the name does not lead into the registry's tree, or *status says why not. */
-static bool find_origin(const OBJECT_ATTRIBUTES *attr, struct origin *origin, bool whole, NTSTATUS *status)
+/* Names below a private key that programs keep open, HKEY_LOCAL_MACHINE for one, mostly lead to the base: a handle of
+ * the base's key, which they are relative to there, pays after some of them. */
+static HANDLE lower_of(struct slot *slot)
 {
-    const UNICODE_STRING *us = attr->ObjectName;
-    struct span name = { us->Buffer, us->Length / sizeof(WCHAR) };
+    enum { WORTH_IT = 4 };
+    uint32_t lower = atomic_load_explicit(&slot->lower, memory_order_acquire);
+    struct key_node node;
+
+    if (lower == SLOT_NO_LOWER) return NULL;
+    if (!lower && slot->extra < WORTH_IT) {
+        slot->extra++;
+        return NULL;
+    }
+    return index_peek(INDEX, slot->node, slot->serial, &node) ? key_lower(slot, &node) : NULL;
+}
+
+/* Where does the walk begin? False: the name does not lead into the registry's tree, or *status says why not. */
+static bool find_origin(struct place *place, const OBJECT_ATTRIBUTES *attr, struct origin *origin, bool whole, NTSTATUS *status)
+{
+    const UNICODE_STRING us = *attr->ObjectName;
+    struct span name = { us.Buffer, us.Length / sizeof(WCHAR) };
     struct name_edit edit;
     struct slot *slot;
 
-    *origin = (struct origin){ .root = attr->RootDirectory, .path.name = name };
-    if (us->Length & 1) return false;
+    *origin = (struct origin){ .root = attr->RootDirectory };
+    if (us.Length & 1) return false;
+    if (us.Length <= sizeof(place->asked)) {
+        memcpy(place->asked, us.Buffer, us.Length);
+        place->asked_length = us.Length;
+        name.s = place->asked;
+        origin->captured = true;
+    }
+    origin->path.name = name;
     if (!attr->RootDirectory) {
         if (!name.n || name.s[0] != '\\' || classify_key(name, &edit) != NAME_MOVED) return false;
         get_ready();
@@ -418,6 +443,7 @@ static bool find_origin(const OBJECT_ATTRIBUTES *attr, struct origin *origin, bo
     origin->path.start = slot->node;
     origin->path.serial = slot->serial;
     origin->in_base = slot->state == KEY_BASE;
+    if (origin->captured && !origin->in_base && !whole) origin->lower = lower_of(slot);
     return true;
 }
 
@@ -524,6 +550,15 @@ static bool is_elsewhere(const struct place *place, struct key_path *path)
     return true;
 }
 
+/* Can the name be used as it is, relative to the handle, or absolute? Then nobody needs the path. */
+static unsigned int paths_of_use(const OBJECT_ATTRIBUTES *asked, const struct origin *origin)
+{
+    if (!asked->RootDirectory) return WALK_NO_BASE_PATH;
+    if (!origin->captured) return 0;
+    if (origin->in_base) return WALK_NO_BASE_PATH;
+    return WALK_NO_PRIVATE_PATH | (origin->lower ? WALK_NO_BASE_PATH : 0);
+}
+
 /* Walk the name, through links. Like place_find(). */
 static NTSTATUS find_path(struct place *place, const OBJECT_ATTRIBUTES *asked, struct origin *origin, unsigned int flags,
                           unsigned int how)
@@ -532,17 +567,18 @@ static NTSTATUS find_path(struct place *place, const OBJECT_ATTRIBUTES *asked, s
     int links = 0, tries = 0;
     bool elsewhere = false;
 
-    place->ours = find_origin(asked, origin, flags & PLACE_WHOLE, &status);
+    place->ours = find_origin(place, asked, origin, flags & PLACE_WHOLE, &status);
+    if (!(flags & PLACE_WHOLE) && trace_fd < 0) how |= paths_of_use(asked, origin);
     while (place->ours) {
         if (!walk_and_write(place, &origin->path, how)) return STATUS_OBJECT_NAME_INVALID;
         if (place->walk.place == PLACE_LINK) {
             if (++links > LINK_DEPTH) return STATUS_INVALID_PARAMETER;
             if ((status = follow(&place->walk, links, &origin->path))) return status;
-            how &= ~(unsigned int)WALK_NOT_HERE;
+            how &= ~(unsigned int)(WALK_NOT_HERE | WALK_NO_BASE_PATH | WALK_NO_PRIVATE_PATH);
         }
         else if (place->walk.place == PLACE_LOST) { /* the key was deleted: the real call says so */
             place->ours = !links && !tries++ && find_node_again(asked->RootDirectory, origin->root) &&
-                          find_origin(asked, origin, flags & PLACE_WHOLE, &status);
+                          find_origin(place, asked, origin, flags & PLACE_WHOLE, &status);
         }
         else if (place->walk.ask_base && !elsewhere && is_elsewhere(place, &origin->path)) {
             how |= WALK_NOT_HERE;
@@ -554,6 +590,22 @@ static NTSTATUS find_path(struct place *place, const OBJECT_ATTRIBUTES *asked, s
     return status;
 }
 
+/* Below a private key the name is as good as the path, and shorter: relative to the key itself, or to the base's that
+ * shows through. False: it is not. */
+static bool use_relative(struct place *place, const OBJECT_ATTRIBUTES **attr, const struct origin *origin)
+{
+    HANDLE root = place->walk.place == PLACE_BASE ? origin->lower : origin->root;
+
+    if (!place->direct || !origin->captured || origin->in_base || !(*attr)->RootDirectory || !root) return false;
+    place->by_lower = place->walk.place == PLACE_BASE;
+    place->attr = **attr;
+    place->attr.RootDirectory = root;
+    place->attr.ObjectName = &place->name;
+    place->name = (UNICODE_STRING){ place->asked_length, place->asked_length, place->asked };
+    *attr = &place->attr;
+    return true;
+}
+
 NTSTATUS place_find(struct place *place, const OBJECT_ATTRIBUTES **attr, ACCESS_MASK *access, unsigned int flags,
                     const char *call)
 {
@@ -562,7 +614,7 @@ NTSTATUS place_find(struct place *place, const OBJECT_ATTRIBUTES **attr, ACCESS_
     struct origin origin;
     NTSTATUS status;
 
-    place->ours = false;
+    place->ours = place->by_lower = false;
     memset(&place->walk, 0, sizeof(place->walk));
     if (!asked || asked->Length != sizeof(*asked) || !asked->ObjectName) return STATUS_SUCCESS;
     if ((status = find_path(place, asked, &origin, flags, how))) return status;
@@ -576,7 +628,9 @@ NTSTATUS place_find(struct place *place, const OBJECT_ATTRIBUTES **attr, ACCESS_
     TRACE(call, place->walk.place == PLACE_BASE ? "base" : "private", place->logical);
     if (how & WALK_32BIT) *access |= KEY_WOW64_64KEY; /* the wineserver must not do it again */
     if (place->walk.place == PLACE_BASE && place->direct && (!asked->RootDirectory || origin.in_base)) return STATUS_SUCCESS;
-    if (!write_attr(place, attr, place->walk.place == PLACE_BASE ? base_span() : hive_span())) return STATUS_OBJECT_NAME_INVALID;
+    if (!use_relative(place, attr, &origin) &&
+        !write_attr(place, attr, place->walk.place == PLACE_BASE ? base_span() : hive_span()))
+        return STATUS_OBJECT_NAME_INVALID;
     /* links were followed above; marks of deleted keys are links too */
     if (place->walk.place == PLACE_PRIVATE) place->attr.Attributes |= OBJ_OPENLINK;
     if (place->walk.place == PLACE_ABSENT) place->attr.Attributes &= ~OBJ_OPENLINK;

@@ -26,7 +26,7 @@ NTSTATUS key_is_gone(HANDLE key);
 /* A handle of the base's key that shows through a private one; NULL: none. */
 HANDLE key_lower(struct slot *slot, const struct key_node *node);
 
-enum { PLACE_TEXT = 400, PLACE_PREFIX = 64 };
+enum { PLACE_TEXT = 400, PLACE_PREFIX = 64, PLACE_NAME = 200 };
 
 /* Where a name leads. */
 struct place {
@@ -36,7 +36,10 @@ struct place {
     struct span logical; /* the path, if it is ours */
     OBJECT_ATTRIBUTES attr;
     UNICODE_STRING name;
+    bool by_lower;      /* attr is relative to a handle of the base's key that was opened before */
     WCHAR *text;
+    uint16_t asked_length;
+    WCHAR asked[PLACE_NAME]; /* the name as it was given, if it is not longer */
     WCHAR small[PLACE_TEXT];
 };
 
