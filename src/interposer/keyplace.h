@@ -1,30 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Keys as programs name and hold them: where a name leads in the silo, and which key a handle means by now.
- * hook_registry.c is written in these terms. */
+ * Keys as programs name them: where a name leads in the silo. */
 #ifndef WINESILO_KEYPLACE_H
 #define WINESILO_KEYPLACE_H
 
-#include "regtree.h"
-
-/* what is known of a key's handle, in its slot */
-enum key_state {
-    KEY_BASE,    /* a key of the base; right while the generation is the slot's */
-    KEY_PRIVATE, /* a private key, by itself or through the slot's twin, which may be deleted */
-    KEY_FOREIGN, /* no key of the registry's tree: used as it is */
-};
-
-/* Make *key the handle to use for reading; NULL: it is not a key, or nothing is known. */
-NTSTATUS key_for_reading(HANDLE *key, struct slot **slot);
-/* Make *key a handle of the silo's own key, which is copied up if need be. What is done with it needs one of the
- * rights in need; without it the real call through the unchanged handle gives the error. */
-NTSTATUS key_own(HANDLE *key, ACCESS_MASK need);
-/* The same for a write, which the hive must be saved after. */
-NTSTATUS key_for_writing(HANDLE *key, ACCESS_MASK need);
-/* A handle of a key of the base that is deleted in the silo: from now on it is a deleted key's. */
-NTSTATUS key_is_gone(HANDLE key);
-/* A handle of the base's key that shows through a private one; NULL: none. */
-HANDLE key_lower(struct slot *slot, const struct key_node *node);
+#include "keyhandle.h"
 
 enum { PLACE_TEXT = 400, PLACE_PREFIX = 64, PLACE_NAME = 200 };
 
@@ -60,6 +40,5 @@ NTSTATUS place_in_hive(struct place *place, const OBJECT_ATTRIBUTES **attr, HAND
 void place_note_private(const struct place *place, HANDLE key, uint32_t generation);
 /* Note what a new handle of the key there is. */
 void place_note(const struct place *place, HANDLE key, uint32_t generation);
-void key_note(HANDLE key, enum key_state state, uint32_t generation, uint32_t node, uint32_t serial);
 
 #endif
