@@ -307,6 +307,7 @@ static NTSTATUS find_path(struct place *place, const OBJECT_ATTRIBUTES *asked, s
                           unsigned int how)
 {
     NTSTATUS status = STATUS_SUCCESS;
+    const unsigned int paths_unused = WALK_NO_BASE_PATH | WALK_NO_PRIVATE_PATH;
     int links = 0, tries = 0;
     bool elsewhere = false;
 
@@ -317,14 +318,15 @@ static NTSTATUS find_path(struct place *place, const OBJECT_ATTRIBUTES *asked, s
         if (place->walk.place == PLACE_LINK) {
             if (++links > LINK_DEPTH) return STATUS_INVALID_PARAMETER;
             if ((status = follow(&place->walk, links, &origin->path))) return status;
-            how &= ~(unsigned int)(WALK_NOT_HERE | WALK_NO_BASE_PATH | WALK_NO_PRIVATE_PATH);
+            how &= ~(WALK_NOT_HERE | paths_unused); /* the path is another one now */
         }
         else if (place->walk.place == PLACE_LOST) { /* the key was deleted: the real call says so */
+            how &= ~paths_unused;
             place->ours = !links && !tries++ && find_node_again(asked->RootDirectory, origin->root) &&
                           find_origin(place, asked, origin, flags & PLACE_WHOLE, &status);
         }
         else if (place->walk.ask_base && !elsewhere && is_elsewhere(place, &origin->path)) {
-            how |= WALK_NOT_HERE;
+            how = (how | WALK_NOT_HERE) & ~paths_unused;
             elsewhere = true;
         }
         else break;
