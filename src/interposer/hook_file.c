@@ -80,7 +80,7 @@ static bool only_reads(ACCESS_MASK access)
 }
 
 /* Whoever can read a file that others may write, and can't write it, has to see what they write (see
- * file_for_mapping). */
+ * create_file_section). */
 static void opened(HANDLE *handle, enum name_class class, ACCESS_MASK access, ULONG sharing, ULONG options)
 {
     if (class == NAME_PIPE_ROOT) slot_set(*handle, SLOT_PIPE_ROOT, 0, 0);
@@ -259,8 +259,9 @@ static void copy_up(int fd)
     if ((again = open(path, O_WRONLY | O_CLOEXEC)) >= 0) close(again);
 }
 
-/* the inode of a handle's file; copies it up if it may have been opened before that happened */
-static bool prepare(HANDLE file, uint32_t when, uint64_t *inode)
+/* the inode of a handle's file; copies it up if it may have been opened before that happened. The handle is the file's,
+ * or that of a section of it (access is then 0). */
+static bool prepare(HANDLE file, unsigned int access, uint32_t when, uint64_t *inode)
 {
     struct quiet quiet;
     bool needed = false;
@@ -268,7 +269,7 @@ static bool prepare(HANDLE file, uint32_t when, uint64_t *inode)
     int fd;
 
     quiet_begin(&quiet);
-    if (!real_wine_server_handle_to_fd(file, FILE_READ_DATA, &fd, NULL)) {
+    if (!real_wine_server_handle_to_fd(file, access, &fd, NULL)) {
         if (!fstat(fd, &st) && S_ISREG(st.st_mode) && !copied_before(st.st_ino, when)) {
             copy_up(fd);
             copied_note(st.st_ino);
@@ -296,19 +297,15 @@ static bool same_inode(HANDLE file, uint64_t inode)
     return st.st_ino == inode;
 }
 
-/* A view of a file of a lower layer is a view of that layer, also after the file was copied up: writes would not
- * show in it. Where writers are possible, the file is copied up first and the view made through a new handle. */
-HANDLE file_for_mapping(HANDLE file)
+/* a handle like file of the file at its name, which was copied up since; file itself if it is not there any more */
+static HANDLE open_again(HANDLE file, uint64_t inode)
 {
     OBJECT_BASIC_INFORMATION basic;
     OBJECT_NAME_INFORMATION *info;
     OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr), .Attributes = OBJ_CASE_INSENSITIVE };
     IO_STATUS_BLOCK io;
-    struct slot *slot = slot_of(file);
     HANDLE again;
-    uint64_t inode;
 
-    if (slot_kind(file) != SLOT_READER || !prepare(file, slot->generation, &inode)) return file;
     if (!(info = thread_buffer(1)) || real_NtQueryObject(file, ObjectBasicInformation, &basic, sizeof(basic), NULL) ||
         real_NtQueryObject(file, ObjectNameInformation, info, THREAD_BUFFER, NULL))
         return file;
@@ -317,6 +314,37 @@ HANDLE file_for_mapping(HANDLE file)
     if (same_inode(again, inode)) return again;
     real_NtClose(again);
     return file;
+}
+
+/* A view of a file of a lower layer is a view of that layer, also after the file was copied up: writes would not
+ * show in it. Where writers are possible, the file is copied up first and the view made through a new handle.
+ *
+ * To know the file takes a descriptor, and so a request to the wineserver. A section's is asked for by whoever maps it
+ * anyway, so a section without a name, which nobody else can see, is made first and looked at then. */
+NTSTATUS create_file_section(HANDLE *section, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, const LARGE_INTEGER *size,
+                             ULONG protect, ULONG flags, HANDLE file)
+{
+    bool nameless = !attr || !attr->ObjectName, needed;
+    struct slot *slot = slot_of(file);
+    HANDLE use = file, made;
+    uint64_t inode;
+    NTSTATUS status;
+
+    if (slot_kind(file) != SLOT_READER) return real_NtCreateSection(section, access, attr, size, protect, flags, file);
+    if (nameless) {
+        status = real_NtCreateSection(&made, access, attr, size, protect, flags, file);
+        if (!NT_SUCCESS(status)) return status;
+        if (!(needed = prepare(made, 0, slot->generation, &inode))) {
+            *section = made;
+            return status;
+        }
+        real_NtClose(made);
+    }
+    else needed = prepare(file, FILE_READ_DATA, slot->generation, &inode);
+    if (needed) use = open_again(file, inode);
+    status = real_NtCreateSection(section, access, attr, size, protect, flags, use);
+    if (use != file) real_NtClose(use);
+    return status;
 }
 
 /* A folder of the base that can't be renamed as it is, for want of privileges (see detach.h). */

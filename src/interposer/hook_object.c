@@ -58,8 +58,6 @@ NTSTATUS hook_NtCreateSection(HANDLE *handle, ACCESS_MASK access, const OBJECT_A
 {
     LARGE_INTEGER own_size;
     struct moved m;
-    NTSTATUS status;
-    HANDLE use;
 
     *handle = NULL;
     if (size) {
@@ -67,10 +65,8 @@ NTSTATUS hook_NtCreateSection(HANDLE *handle, ACCESS_MASK access, const OBJECT_A
         size = &own_size;
     }
     attr = move_object(&m, attr, "NtCreateSection", TO_CREATE);
-    use = file && !(flags & SEC_IMAGE) ? file_for_mapping(file) : file;
-    status = real_NtCreateSection(handle, access, attr, size, protect, flags, use);
-    if (use != file) real_NtClose(use);
-    return status;
+    return file && !(flags & SEC_IMAGE) ? create_file_section(handle, access, attr, size, protect, flags, file)
+                                        : real_NtCreateSection(handle, access, attr, size, protect, flags, file);
 }
 
 CREATE_CALL(NtCreateDebugObject, (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, ULONG flags),
@@ -185,16 +181,27 @@ static struct span whole_name(const OBJECT_NAME_INFORMATION *info)
     return (struct span){ info->Name.Buffer, n };
 }
 
+/* Is this answer, in the caller's memory, a name that the silo shows as it is? */
+static bool is_as_shown(const OBJECT_NAME_INFORMATION *info)
+{
+    const UNICODE_STRING name = info->Name;
+    struct shown shown;
+
+    return !name.Buffer || !show_name((struct span){ name.Buffer, name.Length / sizeof(WCHAR) }, &shown);
+}
+
 static NTSTATUS query_name(HANDLE handle, void *info, ULONG size, ULONG *used)
 {
     OBJECT_NAME_INFORMATION *own = thread_buffer(0), *out = info;
+    NTSTATUS status = real_NtQueryObject(handle, ObjectNameInformation, info, size, used);
     struct shown shown;
     ULONG need;
     size_t n;
 
+    if (!status && is_as_shown(info)) return status;
     if (!own || real_NtQueryObject(handle, ObjectNameInformation, own, THREAD_BUFFER, NULL) ||
         !own->Name.Buffer || !show_name(whole_name(own), &shown))
-        return real_NtQueryObject(handle, ObjectNameInformation, info, size, used);
+        return status;
     n = (shown.part[0].n + shown.part[1].n) * sizeof(WCHAR);
     need = (ULONG)(sizeof(*out) + n + sizeof(WCHAR));
     if (used) *used = need;

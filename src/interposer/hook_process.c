@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "silo.h"
@@ -184,7 +185,7 @@ bool process_exists(uint32_t pid)
     return !status || (status == STATUS_ACCESS_DENIED && process_is_in_list(pid));
 }
 
-bool thread_is_ours(uint32_t tid)
+static bool ask_for_thread(uint32_t tid)
 {
     const OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr) };
     const CLIENT_ID id = { NULL, (HANDLE)(uintptr_t)tid };
@@ -199,6 +200,26 @@ bool thread_is_ours(uint32_t tid)
     real_NtClose(handle);
     pid = (uint32_t)(uintptr_t)basic.ClientId.UniqueProcess;
     return !status && (pid == atomic_load(&own_pid) || process_exists(pid));
+}
+
+/* Threads of the silo that were seen lately. A wineserver gives an id to another thread only after some hundred
+ * others, so what was true a moment ago still is. */
+enum { SEEN = 64, SEEN_MS = 100 };
+static _Atomic uint64_t seen[SEEN]; /* id and time */
+
+bool thread_is_ours(uint32_t tid)
+{
+    _Atomic uint64_t *entry = &seen[tid / 4 % SEEN];
+    uint64_t before = atomic_load(entry);
+    struct timespec now;
+    uint32_t ms;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    ms = (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    if (tid && before >> 32 == tid && ms - (uint32_t)before < SEEN_MS) return true;
+    if (!ask_for_thread(tid)) return false;
+    atomic_store(entry, (uint64_t)tid << 32 | ms);
+    return true;
 }
 
 /* The caller's handle is written last: nothing must be open where a bad pointer ends the call. */
@@ -346,13 +367,24 @@ static void filter_handles(uint8_t *buffer, bool extended, ULONG *needed)
     if (needed) *needed = (ULONG)(start + kept * size);
 }
 
+struct process_name { /* SYSTEM_PROCESS_ID_INFORMATION */
+    uint64_t id;
+    UNICODE_STRING name;
+};
+
 NTSTATUS hook_NtQuerySystemInformation(ULONG info_class, void *info, ULONG size, ULONG *needed)
 {
     NTSTATUS status;
 
-    if (info_class == SystemProcessIdInformation && info && size >= sizeof(uint64_t) &&
-        !process_exists(*(uint32_t *)info))
-        return not_there("NtQuerySystemInformation");
+    if (info_class == SystemProcessIdInformation && size >= sizeof(struct process_name)) {
+        struct process_name asked;
+
+        if (capture(&asked, info, sizeof(asked)) && !process_exists((uint32_t)asked.id)) {
+            not_there("NtQuerySystemInformation");
+            asked.id = 0; /* the call speaks of everything else first */
+            return real_NtQuerySystemInformation(info_class, &asked, sizeof(asked), needed);
+        }
+    }
     status = real_NtQuerySystemInformation(info_class, info, size, needed);
     if (status) return status;
     if (info_class == SystemProcessInformation || info_class == SystemExtendedProcessInformation)

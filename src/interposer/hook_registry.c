@@ -9,8 +9,6 @@
 #include "keylist.h"
 #include "keyplace.h"
 
-#define INDEX (&shared->keys)
-
 /* the names of links, and what else an attribute says about them */
 static unsigned int link_flags(const OBJECT_ATTRIBUTES *attr)
 {
@@ -21,6 +19,7 @@ static unsigned int link_flags(const OBJECT_ATTRIBUTES *attr)
 
 static NTSTATUS open_key(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTES *asked, ULONG options, const char *call)
 {
+    unsigned int flags = link_flags(asked);
     NTSTATUS status;
 
     *key = NULL;
@@ -30,11 +29,16 @@ static NTSTATUS open_key(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTE
         ACCESS_MASK rights = access;
         struct place place;
 
-        if ((status = place_find(&place, &attr, &rights, link_flags(asked), call))) return status;
+        if ((status = place_find(&place, &attr, &rights, flags, call))) return status;
         status = real_NtOpenKeyEx(key, rights, attr, options);
         if (NT_SUCCESS(status)) {
             place_note(&place, *key, generation);
             return status;
+        }
+        if (status == STATUS_OBJECT_NAME_NOT_FOUND) place_note_absent(&place);
+        if (status == STATUS_KEY_DELETED && place.by_lower) { /* the host made its key anew */
+            flags |= PLACE_WHOLE;
+            continue;
         }
         if (regtree_generation() == generation) return status;
     }
@@ -107,7 +111,9 @@ static NTSTATUS open_existing(struct creation *c, const struct place *place, con
         if (!status) real_NtClose(key);
         return status ? status : STATUS_OBJECT_NAME_COLLISION;
     }
+    if (place_is_absent(place)) return STATUS_OBJECT_NAME_NOT_FOUND;
     status = real_NtOpenKeyEx(&key, access, attr, 0);
+    if (status == STATUS_OBJECT_NAME_NOT_FOUND) place_note_absent(place);
     if (!NT_SUCCESS(status)) return status;
     if (!status && has_class(c)) { /* which changes the key's class */
         real_NtClose(key);
@@ -130,29 +136,38 @@ static NTSTATUS rehearse(const struct creation *c)
     NTSTATUS status;
     HANDLE key;
 
-    if (!c->class_name && !nowhere.SecurityDescriptor) return STATUS_SUCCESS;
+    if (!(c->class_name && c->class_name->Length) && !nowhere.SecurityDescriptor) return STATUS_SUCCESS;
     nowhere.RootDirectory = (HANDLE)(intptr_t)-1;
     nowhere.ObjectName = &none;
     status = real_NtCreateKey(&key, c->access, &nowhere, c->index, c->class_name, c->options, &disposition);
     return status == STATUS_OBJECT_TYPE_MISMATCH ? STATUS_SUCCESS : status;
 }
 
-/* There is no key at the place: make one. */
-static NTSTATUS create_new(struct creation *c, struct place *place, ACCESS_MASK access, uint32_t generation)
+static NTSTATUS create_in_hive(struct creation *c, struct place *place, ACCESS_MASK access)
 {
     const OBJECT_ATTRIBUTES *attr = c->attr;
     HANDLE parent = NULL;
+    NTSTATUS status = place_in_hive(place, &attr, &parent);
+
+    if (status) return status;
+    status = create(c, attr, access);
+    if (parent) real_NtClose(parent);
+    return status;
+}
+
+/* There is no key at the place: make one. */
+static NTSTATUS create_new(struct creation *c, struct place *place, ACCESS_MASK access, uint32_t generation)
+{
     NTSTATUS status;
 
     TRACE("NtCreateKey", "create", place->logical);
     if ((status = rehearse(c))) return status;
-    status = regtree_prepare_create(place->logical);
-    if (status || (status = place_in_hive(place, &attr, &parent))) return status;
-    status = create(c, attr, access);
-    if (parent) real_NtClose(parent);
+    status = STATUS_RETRY;
+    if (place_is_ready(place)) status = create_in_hive(c, place, access); /* nearly always; what failed is tried with care */
     if (status) {
-        regtree_not_created(place->logical);
-        return status;
+        if ((status = regtree_prepare_create(place->logical))) return status;
+        if ((status = create_in_hive(c, place, access))) regtree_not_created(place->logical);
+        if (status) return status;
     }
     if ((status = regtree_publish(place->logical, *c->key, c->options & REG_OPTION_CREATE_LINK))) {
         real_NtClose(*c->key);
@@ -242,11 +257,6 @@ NTSTATUS hook_NtDeleteKey(HANDLE key)
 
 /* ---- what is said of a key ---- */
 
-static bool peek(const struct slot *slot, struct key_node *node)
-{
-    return slot && slot->kind == SLOT_KEY && slot->state == KEY_PRIVATE && index_peek(INDEX, slot->node, slot->serial, node);
-}
-
 /* The name of a private key without the prefix, as an answer to KeyNameInformation; own: what the wineserver said. */
 static NTSTATUS give_name(const KEY_NAME_INFORMATION *own, KEY_NAME_INFORMATION *info, ULONG size, ULONG *needed)
 {
@@ -317,7 +327,7 @@ NTSTATUS hook_NtQueryKey(HANDLE key, ULONG info_class, void *info, ULONG size, U
 
     if (status) return status;
     if (info_class == KeyNameInformation) return query_name(use, info, size, needed);
-    if (!peek(slot, &node)) return real_NtQueryKey(use, info_class, info, size, needed);
+    if (!key_peek(slot, &node)) return real_NtQueryKey(use, info_class, info, size, needed);
     /* the hive's own name is no name for \Registry */
     if (slot->node == INDEX_ROOT && info_class <= KeyNodeInformation && (lower = key_lower(slot, &node))) use = lower;
     status = real_NtQueryKey(use, info_class, info, size, needed);
@@ -436,7 +446,7 @@ NTSTATUS hook_NtEnumerateKey(HANDLE key, ULONG index, ULONG info_class, void *in
     NTSTATUS status = key_for_reading(&use, &slot);
 
     if (status) return status;
-    if (index == (ULONG)-1 || info_class > KeyCachedInformation || !peek(slot, &node))
+    if (index == (ULONG)-1 || info_class > KeyCachedInformation || !key_peek(slot, &node))
         return real_NtEnumerateKey(use, index, info_class, info, size, needed);
     if (node.kind == KIND_MERGED || node.kind == KIND_OPAQUE) {
         const struct listed_key list = { use, key_lower(slot, &node), slot->node, slot->serial };
@@ -491,7 +501,7 @@ static void note_link(HANDLE key)
     struct slot *slot = slot_of(key);
     struct key_node node;
 
-    if (peek(slot, &node) && node.kind == KIND_LINK && regtree_path(slot->node, slot->serial, &path))
+    if (key_peek(slot, &node) && node.kind == KIND_LINK && regtree_path(slot->node, slot->serial, &path))
         regtree_note_target(path_span(&path));
 }
 
@@ -514,201 +524,5 @@ NTSTATUS hook_NtDeleteValueKey(HANDLE key, const UNICODE_STRING *name)
     if (status) return status;
     status = real_NtDeleteValueKey(use, name);
     if (!status && __builtin_expect(name->Length == 34, 0)) note_link(key); /* as long as SymbolicLinkValue */
-    return status;
-}
-
-/* ---- watching ---- */
-
-struct watch {
-    HANDLE event;
-    PIO_APC_ROUTINE apc;
-    void *apc_context;
-    IO_STATUS_BLOCK *io;
-    ULONG filter;
-    BOOLEAN subtree;
-    void *buffer;
-    ULONG size;
-};
-
-static NTSTATUS watch_one(HANDLE key, const struct watch *w, HANDLE event, BOOLEAN async)
-{
-    return real_NtNotifyChangeKey(key, event, w->apc, w->apc_context, w->io, w->filter, w->subtree, w->buffer, w->size,
-                                  async);
-}
-
-/* The base's \User has the hives of all silos: their changes are nobody's to notice. */
-static bool holds_hives(const struct slot *slot, BOOLEAN subtree)
-{
-    return slot->node == INDEX_USER || (slot->node == INDEX_ROOT && subtree);
-}
-
-/* A key is watched in both trees, or changes after its copy-up would not be noticed, or those of the base below it. */
-static NTSTATUS watch(HANDLE key, const struct watch *w, BOOLEAN async)
-{
-    struct key_node node;
-    HANDLE use = key, event, lower;
-    NTSTATUS status = key_own(&use, KEY_NOTIFY);
-
-    if (status) return status;
-    if (!peek(slot_of(key), &node) || node.kind != KIND_MERGED || holds_hives(slot_of(key), w->subtree) || !(lower = key_lower(slot_of(key), &node)))
-        return watch_one(use, w, w->event, async);
-    if (async) {
-        status = watch_one(use, w, w->event, async);
-        if (status == STATUS_PENDING) watch_one(lower, w, w->event, async);
-        return status;
-    }
-    if ((status = real_NtCreateEvent(&event, EVENT_ALL_ACCESS, NULL, SynchronizationEvent, false))) return status;
-    status = watch_one(use, w, event, true);
-    if (status == STATUS_PENDING) {
-        watch_one(lower, w, event, true);
-        status = real_NtWaitForSingleObject(event, false, NULL);
-    }
-    real_NtClose(event);
-    return status;
-}
-
-NTSTATUS hook_NtNotifyChangeKey(HANDLE key, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context, IO_STATUS_BLOCK *io,
-                                ULONG filter, BOOLEAN subtree, void *buffer, ULONG size, BOOLEAN async)
-{
-    const struct watch w = { event, apc, apc_context, io, filter, subtree, buffer, size };
-
-    return watch(key, &w, async);
-}
-
-NTSTATUS hook_NtNotifyChangeMultipleKeys(HANDLE key, ULONG count, OBJECT_ATTRIBUTES *attr, HANDLE event,
-                                         PIO_APC_ROUTINE apc, void *apc_context, IO_STATUS_BLOCK *io, ULONG filter,
-                                         BOOLEAN subtree, void *buffer, ULONG size, BOOLEAN async)
-{
-    const struct watch w = { event, apc, apc_context, io, filter, subtree, buffer, size };
-
-    (void)count, (void)attr; /* Wine does not look at more than one key */
-    return watch(key, &w, async);
-}
-
-/* ---- renaming and saving ---- */
-
-NTSTATUS hook_NtRenameKey(HANDLE key, UNICODE_STRING *name)
-{
-    const ACCESS_MASK rights = KEY_SET_VALUE | KEY_CREATE_SUB_KEY;
-    CLEANUP(regpath_free) struct regpath path = { 0 };
-    WCHAR text[INDEX_NAME_MAX];
-    struct key_node node;
-    HANDLE use = key;
-    size_t n, i;
-    NTSTATUS status;
-
-    if (!name || !name->Buffer || name->Length < sizeof(WCHAR) || name->Length > sizeof(text)) {
-        status = key_for_writing(&use, 0); /* for its errors only */
-        return status ? status : real_NtRenameKey(use, name);
-    }
-    n = name->Length / sizeof(WCHAR); /* the wineserver takes half a character away, too */
-    memcpy(text, name->Buffer, n * sizeof(WCHAR));
-    for (i = 0; i < n && text[i] != '\\'; i++) continue;
-    if ((status = key_for_writing(&use, rights))) return status;
-    if (i < n || (granted_access(use) & rights) != rights || !peek(slot_of(key), &node) ||
-        !regtree_path(slot_of(key)->node, slot_of(key)->serial, &path) || !parent_path(path_span(&path)).n)
-        return real_NtRenameKey(use, name);
-    return regtree_rename(path_span(&path), use, (struct span){ text, n });
-}
-
-NTSTATUS hook_NtSaveKey(HANDLE key, HANDLE file)
-{
-    CLEANUP(regpath_free) struct regpath path = { 0 };
-    struct slot *slot;
-    NTSTATUS status = key_for_reading(&key, &slot);
-
-    if (status) return status;
-    if (!slot || !slot->node || !regtree_path(slot->node, slot->serial, &path)) return real_NtSaveKey(key, file);
-    return regtree_save(path_span(&path), key, file);
-}
-
-/* ---- hives that programs load ---- */
-
-/* These calls compare the first component as it is, unless told otherwise: what fails on the host must fail. */
-static bool is_spelled_right(const OBJECT_ATTRIBUTES *attr, ULONG attributes)
-{
-    const UNICODE_STRING *us = attr->ObjectName;
-    struct span root = base_span();
-
-    return attr->RootDirectory || (attributes & OBJ_CASE_INSENSITIVE) || us->Length < root.n * sizeof(WCHAR) ||
-           !memcmp(us->Buffer, root.s, root.n * sizeof(WCHAR));
-}
-
-/* Wine opens the file first: what is wrong with that is said before anything else is looked at. The key that it is to
- * be loaded at here is none, of which the wineserver speaks last. */
-static NTSTATUS try_file(OBJECT_ATTRIBUTES *file)
-{
-    UNICODE_STRING none = { 0, 0, NULL };
-    const OBJECT_ATTRIBUTES nowhere = { .Length = sizeof(nowhere), .RootDirectory = (HANDLE)(intptr_t)-1, .ObjectName = &none };
-    NTSTATUS status = real_NtLoadKey(&nowhere, file);
-
-    return status == STATUS_OBJECT_TYPE_MISMATCH || status == STATUS_PRIVILEGE_NOT_HELD ? STATUS_SUCCESS : status;
-}
-
-/* Where the hive goes: into the silo's tree. *ours false: the call is not about the registry's tree. */
-static NTSTATUS prepare_load(struct place *place, const OBJECT_ATTRIBUTES **attr, HANDLE *parent)
-{
-    ACCESS_MASK access = KEY_ALL_ACCESS;
-    NTSTATUS status;
-
-    *parent = NULL;
-    place->ours = false;
-    if (!*attr || (*attr)->Length != sizeof(**attr) || !(*attr)->ObjectName || !is_spelled_right(*attr, 0)) return STATUS_SUCCESS;
-    if ((status = place_find(place, attr, &access, PLACE_WHOLE, "NtLoadKey")) || !place->ours) return status;
-    if (place->walk.place == PLACE_BASE) status = regtree_copy_up(place->logical);
-    if (place->walk.place == PLACE_ABSENT || status == STATUS_OBJECT_NAME_NOT_FOUND)
-        status = regtree_prepare_create(place->logical);
-    if (!status) status = place_in_hive(place, attr, parent);
-    return status;
-}
-
-#define LOADING(name, params, args)                                            \
-    NTSTATUS hook_##name params                                                \
-    {                                                                          \
-        struct place place;                                                    \
-        HANDLE parent;                                                         \
-        NTSTATUS status = try_file(file);                                      \
-        if (status || (status = prepare_load(&place, &attr, &parent))) return status; \
-        status = real_##name args;                                             \
-        if (parent) real_NtClose(parent);                                      \
-        if (status && place.ours) regtree_not_created(place.logical);          \
-        if (!status && place.ours) regtree_scan(place.logical);                \
-        return status;                                                         \
-    }
-
-LOADING(NtLoadKey, (const OBJECT_ATTRIBUTES *attr, OBJECT_ATTRIBUTES *file), (attr, file))
-LOADING(NtLoadKey2, (const OBJECT_ATTRIBUTES *attr, OBJECT_ATTRIBUTES *file, ULONG flags), (attr, file, flags))
-LOADING(NtLoadKeyEx,
-        (const OBJECT_ATTRIBUTES *attr, OBJECT_ATTRIBUTES *file, ULONG flags, HANDLE trust, HANDLE event,
-         ACCESS_MASK access, HANDLE *root, IO_STATUS_BLOCK *io),
-        (attr, file, flags, trust, event, access, root, io))
-
-static bool may_unload(void)
-{
-    UNICODE_STRING none = { 0, 0, NULL };
-    OBJECT_ATTRIBUTES nowhere = { .Length = sizeof(nowhere), .RootDirectory = (HANDLE)(intptr_t)-1, .ObjectName = &none };
-
-    return real_NtUnloadKey(&nowhere) != STATUS_PRIVILEGE_NOT_HELD;
-}
-
-NTSTATUS hook_NtUnloadKey(OBJECT_ATTRIBUTES *asked)
-{
-    const OBJECT_ATTRIBUTES *attr = asked;
-    ACCESS_MASK access = KEY_ALL_ACCESS;
-    struct place place;
-    HANDLE parent;
-    NTSTATUS status;
-
-    if (!asked || asked->Length != sizeof(*asked) || !asked->ObjectName || !is_spelled_right(asked, asked->Attributes))
-        return real_NtUnloadKey(asked);
-    if ((status = place_find(&place, &attr, &access, PLACE_WHOLE, "NtUnloadKey")))
-        return may_unload() ? status : STATUS_PRIVILEGE_NOT_HELD;
-    if (!place.ours) return real_NtUnloadKey((OBJECT_ATTRIBUTES *)attr);
-    if ((status = place_in_hive(&place, &attr, &parent))) return status;
-    status = real_NtUnloadKey((OBJECT_ATTRIBUTES *)attr);
-    if (parent) real_NtClose(parent);
-    /* the wineserver takes any key for a hive */
-    if (place.walk.place == PLACE_BASE && status == STATUS_OBJECT_NAME_NOT_FOUND) return regtree_hide(place.logical, true);
-    if (!status) regtree_forget(place.logical);
     return status;
 }

@@ -5,7 +5,6 @@
  * made with one that does not exist in its place, so it fails as it fails on the host. See docs/design/windows.md. */
 #define _GNU_SOURCE
 #include <string.h>
-#include <time.h>
 
 #include "silo.h"
 
@@ -165,26 +164,11 @@ static W checked_in(W pointer, void *copy, size_t size, size_t offset)
     return (W)copy;
 }
 
-/* Threads of the silo that were seen lately. A wineserver gives an id to another thread only after some hundred
- * others, so what was true a moment ago still is. */
-enum { SEEN = 64, SEEN_MS = 250 };
-static _Atomic uint64_t seen[SEEN]; /* id and time */
-
 static W checked_thread(W id)
 {
     uint32_t tid = (uint32_t)id;
-    _Atomic uint64_t *entry = &seen[tid / 4 % SEEN];
-    struct timespec now;
-    uint64_t before = atomic_load(entry);
-    uint32_t ms;
 
-    if (!tid || tid == teb_dword(TEB_THREAD)) return id;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    ms = (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000);
-    if (before >> 32 == tid && ms - (uint32_t)before < SEEN_MS) return id;
-    if (!thread_is_ours(tid)) return NO_THREAD;
-    atomic_store(entry, (uint64_t)tid << 32 | ms);
-    return id;
+    return !tid || tid == teb_dword(TEB_THREAD) || thread_is_ours(tid) ? id : NO_THREAD;
 }
 
 static W checked_process(W id)

@@ -7,7 +7,7 @@ const uint16_t *key_case_table;
 
 /* ---- names ---- */
 
-static WCHAR lower(WCHAR c)
+static inline WCHAR lower(WCHAR c)
 {
     const uint16_t *table = key_case_table;
 
@@ -25,6 +25,16 @@ int key_compare(struct span a, struct span b)
         if (difference) return difference;
     }
     return (a.n > b.n) - (a.n < b.n);
+}
+
+static bool same_name(struct span a, struct span b)
+{
+    size_t i;
+
+    if (a.n != b.n) return false;
+    for (i = 0; i < a.n; i++)
+        if (a.s[i] != b.s[i] && lower(a.s[i]) != lower(b.s[i])) return false;
+    return true;
 }
 
 bool is_silo_hive(uint32_t parent, struct span name)
@@ -90,7 +100,7 @@ uint32_t index_find(const struct key_index *index, uint32_t parent, struct span 
     while (node && node < INDEX_NODES && left--) {
         const struct key_node *n = &index->nodes[node];
 
-        if (n->parent == parent && n->name_n == name.n && !key_compare(index_name(index, node), name)) return node;
+        if (n->parent == parent && n->name_n == name.n && same_name(index_name(index, node), name)) return node;
         node = n->next;
     }
     return 0;
@@ -278,6 +288,13 @@ static void walk_once(const struct key_index *index, const struct key_path *path
         if (atomic_load_explicit(&(index)->sequence, memory_order_relaxed) != before_) return false; \
     } while (0)
 
+static bool needs_path(const struct key_walk *walk, unsigned int how)
+{
+    if (walk->redirected || walk->ask_base) return true;
+    if (walk->place == PLACE_BASE) return !(how & WALK_NO_BASE_PATH);
+    return (walk->place != PLACE_PRIVATE && walk->place != PLACE_ABSENT) || !(how & WALK_NO_PRIVATE_PATH);
+}
+
 bool index_walk(const struct key_index *index, const struct key_path *path, unsigned int how, struct key_walk *walk,
                 WCHAR *out, size_t max)
 {
@@ -286,7 +303,7 @@ bool index_walk(const struct key_index *index, const struct key_path *path, unsi
         if (node_at(index, path->start)->serial != path->serial) walk->place = PLACE_LOST;
         else {
             walk_once(index, path, how, walk);
-            walk->path_fits = index_path(index, walk->node, out, max, &walk->path_n);
+            walk->path_fits = !needs_path(walk, how) || index_path(index, walk->node, out, max, &walk->path_n);
         }
     });
     return true;

@@ -112,14 +112,16 @@ struct key_walk {
     bool redirected;       /* a 32-bit view was entered: the path is not the one that the name says */
     bool ask_base;         /* rest is to be looked for in the base's 32-bit view here, and else in the key above */
     bool was_deleted;      /* a key of the base was deleted here */
-    bool path_fits;        /* the path of the node was put into the caller's buffer */
+    bool path_fits;        /* the path of the node was put into the caller's buffer, or is of no use */
     size_t path_n;
 };
 
 enum {
     WALK_OPEN_LINK = 1,
     WALK_32BIT = 2,   /* Wow6432Node keys take the place of those that have one, as the wineserver does it */
-    WALK_NOT_HERE = 4 /* but not of the key to start from */
+    WALK_NOT_HERE = 4, /* but not of the key to start from */
+    WALK_NO_BASE_PATH = 8,   /* the path is of no use where the base's key is meant, */
+    WALK_NO_PRIVATE_PATH = 16 /* where a private one is, or none: unless it is not the one that the name says */
 };
 
 /* what to walk: a name from a node on. Its first plain characters are the target of a link, which has no views. */
@@ -129,7 +131,7 @@ struct key_path {
     size_t plain;
 };
 
-/* Where does it lead? The path of the last node goes to out, if it fits. False: the index is being changed, ask again. */
+/* Where does it lead? The path of the last node goes to out, if it fits and is of use. False: the index is being changed, ask again. */
 bool index_walk(const struct key_index *index, const struct key_path *path, unsigned int how, struct key_walk *walk,
                 WCHAR *out, size_t max);
 /* Where a link leads; false: it is none. */

@@ -278,12 +278,51 @@ NTSTATUS list_item(const struct listed_key *key, ULONG index, struct list_item *
     return status;
 }
 
+/* ---- totals, for those that ask again: without the lock, and so without system calls ---- */
+
+enum { KNOWN = 16 };
+static struct {
+    _Atomic uint32_t sequence; /* odd while it is written, which lists_lock is held for */
+    uint32_t node, serial, children;
+    int64_t checked;
+    struct list_totals totals;
+} known_totals[KNOWN];
+
+static bool totals_are_known(const struct listed_key *key, struct list_totals *totals)
+{
+    uint32_t i = key->node % KNOWN, sequence = atomic_load_explicit(&known_totals[i].sequence, memory_order_acquire);
+    uint32_t children = known_totals[i].children;
+    int64_t checked = known_totals[i].checked;
+    struct key_node node;
+    bool same = known_totals[i].node == key->node && known_totals[i].serial == key->serial;
+
+    *totals = known_totals[i].totals;
+    atomic_thread_fence(memory_order_acquire);
+    if (!same || (sequence & 1) || atomic_load_explicit(&known_totals[i].sequence, memory_order_relaxed) != sequence) return false;
+    return index_peek(INDEX, key->node, key->serial, &node) && node.children == children && now_ms() - checked < FRESH_MS;
+}
+
+static void note_totals(const struct list *list, const struct list_totals *totals)
+{
+    uint32_t i = list->node % KNOWN;
+
+    atomic_fetch_add_explicit(&known_totals[i].sequence, 1, memory_order_acq_rel);
+    atomic_thread_fence(memory_order_release);
+    known_totals[i].node = list->node;
+    known_totals[i].serial = list->serial;
+    known_totals[i].children = list->children;
+    known_totals[i].checked = list->checked;
+    known_totals[i].totals = *totals;
+    atomic_fetch_add_explicit(&known_totals[i].sequence, 1, memory_order_release);
+}
+
 NTSTATUS list_totals(const struct listed_key *key, struct list_totals *totals)
 {
     NTSTATUS status = STATUS_NO_MEMORY;
     struct list *list;
     struct quiet q;
 
+    if (totals_are_known(key, totals)) return STATUS_SUCCESS;
     quiet_begin(&q);
     pthread_mutex_lock(&lists_lock);
     if ((list = list_of(key, false))) {
@@ -291,6 +330,7 @@ NTSTATUS list_totals(const struct listed_key *key, struct list_totals *totals)
         if (status == STATUS_NO_MORE_ENTRIES) status = STATUS_SUCCESS;
         *totals = list->totals;
         totals->subkeys = (ULONG)list->entries_n;
+        if (!status) note_totals(list, totals);
     }
     pthread_mutex_unlock(&lists_lock);
     quiet_end(&q);

@@ -1,27 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "keyplace.h"
 
-#include <pthread.h>
 #include <string.h>
-
-#define INDEX (&shared->keys)
+#include <time.h>
 
 enum { LINK_DEPTH = 32, NAME_CHARS = 0x7ffe };
-#define NO_SERIAL 0xffffffffu
-
-/* ---- this process ---- */
-
-/* The wineserver's table of lower-case letters, in a file of Wine's: an offset, the upper-case letters, which begin with
- * their size, and the lower-case ones. */
-static void find_case_table(void)
-{
-    enum { NLS_CASE_MAP = 10 };
-    void *table = NULL;
-    uintptr_t size = 0;
-
-    if (real_NtGetNlsSectionPtr(NLS_CASE_MAP, 0, NULL, &table, &size) || !table) return;
-    key_case_table = (const uint16_t *)table + 1 + ((const uint16_t *)table)[1] + 1;
-}
 
 static bool is_32bit(void)
 {
@@ -33,245 +16,6 @@ static bool is_32bit(void)
         known = wow64 ? 2 : 1;
     }
     return known == 2;
-}
-
-static void get_ready(void)
-{
-    if (__builtin_expect(!key_case_table, 0)) find_case_table();
-    regtree_ready();
-    if (__builtin_expect(!atomic_load_explicit(&own_pid, memory_order_relaxed), 0)) process_register_self();
-}
-
-/* ---- handles ---- */
-
-/* The slot is filled for whoever looks at it without a lock: the state last. */
-static void fill_slot(HANDLE key, enum key_state state, uint32_t generation, uint32_t node, uint32_t serial, HANDLE twin)
-{
-    struct slot *slot;
-
-    slot_set(key, SLOT_KEY, KEY_BASE, generation - 1);
-    if (!(slot = slot_of(key))) return;
-    slot->node = node;
-    slot->serial = serial;
-    atomic_store(&slot->twin, (uint32_t)(uintptr_t)twin);
-    atomic_store(&slot->generation, generation);
-    atomic_store_explicit(&slot->state, (uint8_t)state, memory_order_release);
-}
-
-void key_note(HANDLE key, enum key_state state, uint32_t generation, uint32_t node, uint32_t serial)
-{
-    fill_slot(key, state, generation, node, serial, NULL);
-}
-
-static struct key_path from_root(struct span name)
-{
-    return (struct key_path){ .start = INDEX_ROOT, .serial = INDEX->nodes[INDEX_ROOT].serial, .name = name };
-}
-
-/* what the index says of a path without links in it */
-static void walk_logical(struct span logical, struct key_walk *walk)
-{
-    for (;;) {
-        const struct key_path path = from_root(logical);
-
-        if (index_walk(INDEX, &path, WALK_OPEN_LINK, walk, NULL, 0)) return;
-        regtree_wait();
-    }
-}
-
-/* the private key at a path, opened for whoever has the handle key */
-static NTSTATUS open_twin(HANDLE key, struct span logical, HANDLE *twin)
-{
-    NTSTATUS status = private_open(logical, granted_access(key), twin);
-
-    return status == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_KEY_DELETED : status;
-}
-
-NTSTATUS key_is_gone(HANDLE key)
-{
-    HANDLE deleted = NULL;
-    NTSTATUS status = regtree_deleted_key(granted_access(key), &deleted);
-
-    if (!status) fill_slot(key, KEY_PRIVATE, regtree_generation(), 0, NO_SERIAL, deleted);
-    return status;
-}
-
-/* A handle of the base's key: what is it in the silo? */
-static NTSTATUS resolve_base(HANDLE key, struct span logical, const struct key_walk *walk, uint32_t generation)
-{
-    CLEANUP(regpath_free) struct regpath moved = { 0 };
-    struct key_node node;
-    HANDLE twin = NULL;
-    NTSTATUS status;
-
-    if (walk->place == PLACE_ABSENT && index_peek(INDEX, walk->node, walk->serial, &node) && node.moved &&
-        regtree_path(node.moved, node.moved_serial, &moved)) {
-        CLEANUP(regpath_free) struct regpath whole = { 0 };
-        struct key_walk there;
-
-        if (!regpath_join(&whole, path_span(&moved), (struct span){ logical.s + logical.n - walk->tail_n, walk->tail_n }))
-            return STATUS_NO_MEMORY;
-        walk_logical(path_span(&whole), &there);
-        if (there.place == PLACE_PRIVATE && there.exact && !open_twin(key, path_span(&whole), &twin)) {
-            fill_slot(key, KEY_PRIVATE, generation, there.node, there.serial, twin);
-            return STATUS_SUCCESS;
-        }
-    }
-    if (walk->place == PLACE_ABSENT || (walk->exact && walk->was_deleted)) {
-        return key_is_gone(key);
-    }
-    if (walk->place != PLACE_PRIVATE) {
-        key_note(key, KEY_BASE, generation, walk->exact ? walk->node : 0, walk->exact ? walk->serial : 0);
-        return STATUS_SUCCESS;
-    }
-    if ((status = open_twin(key, logical, &twin))) return status;
-    fill_slot(key, KEY_PRIVATE, generation, walk->node, walk->serial, twin);
-    return STATUS_SUCCESS;
-}
-
-static NTSTATUS resolve_locked(HANDLE key)
-{
-    CLEANUP(regpath_free) struct regpath name = { 0 };
-    uint32_t generation = regtree_generation();
-    struct key_walk walk;
-    struct span logical;
-    int tries;
-
-    if (regkey_name(key, &name)) return STATUS_SUCCESS; /* not a key, or deleted: the real call says so */
-    if (!regkey_logical(path_span(&name), &logical)) {
-        key_note(key, KEY_FOREIGN, generation, 0, 0);
-        return STATUS_SUCCESS;
-    }
-    for (tries = 0; tries < 2; tries++) {
-        walk_logical(logical, &walk);
-        if (!regkey_is_private(path_span(&name))) return resolve_base(key, logical, &walk, generation);
-        if (walk.place == PLACE_PRIVATE && walk.exact) {
-            key_note(key, KEY_PRIVATE, generation, walk.node, walk.serial);
-            return STATUS_SUCCESS;
-        }
-        regtree_wait(); /* it is being made */
-    }
-    key_note(key, KEY_FOREIGN, generation, 0, 0);
-    return STATUS_SUCCESS;
-}
-
-/* Which key does this handle mean now? Fills the slot. */
-static NTSTATUS resolve(HANDLE key)
-{
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    NTSTATUS status = STATUS_SUCCESS;
-    const struct slot *slot;
-    struct quiet q;
-
-    get_ready();
-    quiet_begin(&q);
-    pthread_mutex_lock(&lock);
-    slot = slot_of(key);
-    /* another thread may have done it */
-    if (!slot || slot->kind != SLOT_KEY || (slot->state == KEY_BASE && slot->generation != regtree_generation()))
-        status = resolve_locked(key);
-    pthread_mutex_unlock(&lock);
-    quiet_end(&q);
-    return status;
-}
-
-static inline HANDLE twin_or_self(const struct slot *slot, HANDLE key)
-{
-    uint32_t twin = atomic_load_explicit(&slot->twin, memory_order_relaxed);
-
-    return twin ? (HANDLE)(uintptr_t)twin : key;
-}
-
-NTSTATUS key_for_reading(HANDLE *key, struct slot **slot)
-{
-    struct slot *s = *slot = slot_of(*key);
-    NTSTATUS status;
-
-    switch (s ? atomic_load_explicit(&s->kind, memory_order_acquire) : SLOT_NONE) {
-    case SLOT_KEY:
-        switch (atomic_load_explicit(&s->state, memory_order_acquire)) {
-        case KEY_PRIVATE: *key = twin_or_self(s, *key); return STATUS_SUCCESS;
-        case KEY_FOREIGN: return STATUS_SUCCESS;
-        default:
-            if (atomic_load_explicit(&s->generation, memory_order_relaxed) == regtree_generation()) return STATUS_SUCCESS;
-        }
-        break;
-    case SLOT_NONE: break; /* inherited or duplicated from elsewhere */
-    default: *slot = NULL; return STATUS_SUCCESS;
-    }
-    if ((status = resolve(*key))) return status;
-    *slot = s = slot_of(*key);
-    if (s && s->kind == SLOT_KEY) *key = twin_or_self(s, *key);
-    else *slot = NULL;
-    return STATUS_SUCCESS;
-}
-
-NTSTATUS key_own(HANDLE *key, ACCESS_MASK need)
-{
-    struct slot *slot;
-    HANDLE original = *key;
-    NTSTATUS status;
-    int tries;
-
-    for (tries = 0; tries < 4; tries++) {
-        CLEANUP(regpath_free) struct regpath name = { 0 };
-        struct span logical;
-
-        *key = original;
-        if ((status = key_for_reading(key, &slot))) return status;
-        if (!slot || slot->state != KEY_BASE) return STATUS_SUCCESS;
-        if (!(granted_access(original) & need)) return STATUS_SUCCESS;
-        if ((status = regkey_name(original, &name))) return status;
-        if (!regkey_logical(path_span(&name), &logical)) return STATUS_SUCCESS;
-        TRACE("copy-up", "key", logical);
-        status = regtree_copy_up(logical);
-        if (status == STATUS_PREDEFINED_HANDLE) return STATUS_SUCCESS; /* the real call refuses to write to it */
-        if (status) return status == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_KEY_DELETED : status;
-    }
-    return STATUS_ACCESS_DENIED; /* copied up and yet not private: never write to the base */
-}
-
-NTSTATUS key_for_writing(HANDLE *key, ACCESS_MASK need)
-{
-    HANDLE original = *key;
-    NTSTATUS status = key_own(key, need);
-    const struct slot *slot = slot_of(original);
-
-    if (!status && slot && slot->kind == SLOT_KEY && slot->state == KEY_PRIVATE) regtree_written();
-    return status;
-}
-
-HANDLE key_lower(struct slot *slot, const struct key_node *node)
-{
-    uint32_t lower = atomic_load_explicit(&slot->lower, memory_order_acquire), none = 0;
-    CLEANUP(regpath_free) struct regpath path = { 0 };
-    HANDLE opened = NULL;
-
-    if (node->kind != KIND_MERGED) return NULL; /* it may have been merged before a rename */
-    if (lower) return lower == SLOT_NO_LOWER ? NULL : (HANDLE)(uintptr_t)lower;
-    if (!regtree_path(slot->node, slot->serial, &path) || base_open(path_span(&path), KEY_READ_ACCESS, &opened))
-        opened = NULL;
-    lower = opened ? (uint32_t)(uintptr_t)opened : SLOT_NO_LOWER;
-    if (!atomic_compare_exchange_strong(&slot->lower, &none, lower)) {
-        if (opened) real_NtClose(opened);
-        lower = none;
-    }
-    return lower == SLOT_NO_LOWER ? NULL : (HANDLE)(uintptr_t)lower;
-}
-
-HANDLE key_target(HANDLE key)
-{
-    HANDLE use = key;
-    struct slot *slot;
-
-    return key_for_reading(&use, &slot) ? key : use;
-}
-
-HANDLE key_target_writable(HANDLE key)
-{
-    HANDLE use = key;
-
-    return key_for_writing(&use, ~0u) ? key : use;
 }
 
 /* ---- names ---- */
@@ -369,8 +113,10 @@ static bool find_node_again(HANDLE key, HANDLE use)
 
 struct origin {
     struct key_path path;
-    bool in_base; /* relative to a handle of the base's key */
-    HANDLE root;  /* the handle to use */
+    bool in_base;  /* relative to a handle of the base's key */
+    bool captured; /* the name is our own copy */
+    HANDLE root;   /* the handle to use */
+    HANDLE lower;  /* of a private key: a handle of the base's key that shows through, if there is one already */
 };
 
 /* The name relative to a key of the base, as an absolute one. */
@@ -396,21 +142,44 @@ static bool base_origin(struct origin *origin, NTSTATUS *status)
     return true;
 }
 
-/* Where does the walk begin? False: the name does not lead into the registry's tree, or *status says why not. */
-static bool find_origin(const OBJECT_ATTRIBUTES *attr, struct origin *origin, bool whole, NTSTATUS *status)
+/* Names below a private key that programs keep open, HKEY_LOCAL_MACHINE for one, mostly lead to the base: a handle of
+ * the base's key, which they are relative to there, pays after some of them. */
+static HANDLE lower_of(struct slot *slot)
 {
-    const UNICODE_STRING *us = attr->ObjectName;
-    struct span name = { us->Buffer, us->Length / sizeof(WCHAR) };
+    enum { WORTH_IT = 4 };
+    uint32_t lower = atomic_load_explicit(&slot->lower, memory_order_acquire);
+    struct key_node node;
+
+    if (lower == SLOT_NO_LOWER) return NULL;
+    if (!lower && slot->extra < WORTH_IT) {
+        slot->extra++;
+        return NULL;
+    }
+    return index_peek(INDEX, slot->node, slot->serial, &node) ? key_lower(slot, &node) : NULL;
+}
+
+/* Where does the walk begin? False: the name does not lead into the registry's tree, or *status says why not. */
+static bool find_origin(struct place *place, const OBJECT_ATTRIBUTES *attr, struct origin *origin, bool whole, NTSTATUS *status)
+{
+    const UNICODE_STRING us = *attr->ObjectName;
+    struct span name = { us.Buffer, us.Length / sizeof(WCHAR) };
     struct name_edit edit;
     struct slot *slot;
 
-    *origin = (struct origin){ .root = attr->RootDirectory, .path.name = name };
-    if (us->Length & 1) return false; /* an error that the real call reports */
-    if (whole && ((uintptr_t)us->Buffer & 1)) *status = STATUS_DATATYPE_MISALIGNMENT; /* opening does not mind */
+    *origin = (struct origin){ .root = attr->RootDirectory };
+    if (us.Length & 1) return false; /* an error that the real call reports */
+    if (whole && ((uintptr_t)us.Buffer & 1)) *status = STATUS_DATATYPE_MISALIGNMENT; /* opening does not mind */
     if (*status) return false;
+    if (us.Length <= sizeof(place->asked)) {
+        memcpy(place->asked, us.Buffer, us.Length);
+        place->asked_length = us.Length;
+        name.s = place->asked;
+        origin->captured = true;
+    }
+    origin->path.name = name;
     if (!attr->RootDirectory) {
         if (!name.n || name.s[0] != '\\' || classify_key(name, &edit) != NAME_MOVED) return false;
-        get_ready();
+        keys_get_ready();
         origin->path = from_root((struct span){ name.s + edit.tail, name.n - edit.tail });
         return true;
     }
@@ -420,6 +189,7 @@ static bool find_origin(const OBJECT_ATTRIBUTES *attr, struct origin *origin, bo
     origin->path.start = slot->node;
     origin->path.serial = slot->serial;
     origin->in_base = slot->state == KEY_BASE;
+    if (origin->captured && !origin->in_base && !whole) origin->lower = lower_of(slot);
     return true;
 }
 
@@ -434,6 +204,7 @@ NTSTATUS place_in_hive(struct place *place, const OBJECT_ATTRIBUTES **attr, HAND
     if (!root) return write_attr(place, attr, hive_span()) ? STATUS_SUCCESS : STATUS_OBJECT_NAME_INVALID;
     if ((status = key_for_reading(&root, &slot))) return status;
     place->attr = **attr;
+    place->attr.Attributes &= ~OBJ_KEY_WOW64;
     if (!place->direct || !slot || slot->state != KEY_PRIVATE) {
         if ((status = private_open(parent_path(place->logical), KEY_ALL_ACCESS, parent))) return status;
         root = *parent;
@@ -444,6 +215,68 @@ NTSTATUS place_in_hive(struct place *place, const OBJECT_ATTRIBUTES **attr, HAND
     place->attr.RootDirectory = root;
     *attr = &place->attr;
     return STATUS_SUCCESS;
+}
+
+/* The component that is left of a path behind the last node that the index knows; none if there are more or none. */
+static struct span one_below(const struct place *place)
+{
+    size_t at = place->walk.path_n + 1, i;
+
+    if (place->walk.exact || place->logical.n <= at) return (struct span){ NULL, 0 };
+    for (i = at; i < place->logical.n; i++)
+        if (place->logical.s[i] == '\\') return (struct span){ NULL, 0 };
+    return (struct span){ place->logical.s + at, place->logical.n - at };
+}
+
+bool place_is_ready(const struct place *place)
+{
+    struct key_node above;
+
+    return one_below(place).n && index_peek(INDEX, place->walk.node, place->walk.serial, &above) &&
+           (above.kind == KIND_MERGED || above.kind == KIND_OPAQUE || above.kind == KIND_OWN);
+}
+
+/* ---- what the base does not have ---- */
+
+/* Programs look for a key and make it if it is not there: what this thread has just heard of the base is not asked
+ * again. Only a place below a private key, where the index knows all that the silo itself does, is remembered. */
+enum { ABSENT_NAME = 64, ABSENT_MS = 20 };
+
+static __thread struct {
+    uint32_t node, serial; /* of the key above */
+    int64_t when;
+    size_t n;
+    WCHAR name[ABSENT_NAME];
+} absent;
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void place_note_absent(const struct place *place)
+{
+    struct span name;
+
+    if (!place->ours || place->walk.place != PLACE_BASE || !place_is_ready(place)) return;
+    name = one_below(place);
+    if (name.n > ABSENT_NAME) return;
+    absent.node = place->walk.node;
+    absent.serial = place->walk.serial;
+    absent.when = now_ms();
+    absent.n = name.n;
+    memcpy(absent.name, name.s, name.n * sizeof(WCHAR));
+}
+
+bool place_is_absent(const struct place *place)
+{
+    struct span name = one_below(place);
+
+    return name.n && absent.n == name.n && absent.node == place->walk.node && absent.serial == place->walk.serial &&
+           !memcmp(absent.name, name.s, name.n * sizeof(WCHAR)) && now_ms() - absent.when < ABSENT_MS;
 }
 
 /* For a 32-bit program: what is not in the 32-bit part of Software\Classes is next to it. True: look there. */
@@ -464,34 +297,63 @@ static bool is_elsewhere(const struct place *place, struct key_path *path)
     return true;
 }
 
+/* Can the name be used as it is, relative to the handle, or absolute? Then nobody needs the path. */
+static unsigned int paths_of_use(const OBJECT_ATTRIBUTES *asked, const struct origin *origin)
+{
+    if (!asked->RootDirectory) return WALK_NO_BASE_PATH;
+    if (!origin->captured) return 0;
+    if (origin->in_base) return WALK_NO_BASE_PATH;
+    return WALK_NO_PRIVATE_PATH | (origin->lower ? WALK_NO_BASE_PATH : 0);
+}
+
 /* Walk the name, through links. Like place_find(). */
 static NTSTATUS find_path(struct place *place, const OBJECT_ATTRIBUTES *asked, struct origin *origin, unsigned int flags,
                           unsigned int how)
 {
     NTSTATUS status = STATUS_SUCCESS;
+    const unsigned int paths_unused = WALK_NO_BASE_PATH | WALK_NO_PRIVATE_PATH;
     int links = 0, tries = 0;
     bool elsewhere = false;
 
-    place->ours = find_origin(asked, origin, flags & PLACE_WHOLE, &status);
+    place->ours = find_origin(place, asked, origin, flags & PLACE_WHOLE, &status);
+    if (!(flags & PLACE_WHOLE) && trace_fd < 0) how |= paths_of_use(asked, origin);
     while (place->ours) {
         if (!walk_and_write(place, &origin->path, how)) return STATUS_OBJECT_NAME_INVALID;
         if (place->walk.place == PLACE_LINK) {
             if (++links > LINK_DEPTH) return STATUS_INVALID_PARAMETER;
             if ((status = follow(&place->walk, links, &origin->path))) return status;
-            how &= ~(unsigned int)WALK_NOT_HERE;
+            how &= ~(WALK_NOT_HERE | paths_unused); /* the path is another one now */
         }
         else if (place->walk.place == PLACE_LOST) { /* the key was deleted: the real call says so */
+            how &= ~paths_unused;
             place->ours = !links && !tries++ && find_node_again(asked->RootDirectory, origin->root) &&
-                          find_origin(asked, origin, flags & PLACE_WHOLE, &status);
+                          find_origin(place, asked, origin, flags & PLACE_WHOLE, &status);
         }
         else if (place->walk.ask_base && !elsewhere && is_elsewhere(place, &origin->path)) {
-            how |= WALK_NOT_HERE;
+            how = (how | WALK_NOT_HERE) & ~paths_unused;
             elsewhere = true;
         }
         else break;
     }
     place->direct = !links && !elsewhere && !place->walk.redirected;
     return status;
+}
+
+/* Below a private key the name is as good as the path, and shorter: relative to the key itself, or to the base's that
+ * shows through. False: it is not. */
+static bool use_relative(struct place *place, const OBJECT_ATTRIBUTES **attr, const struct origin *origin)
+{
+    HANDLE root = place->walk.place == PLACE_BASE ? origin->lower : origin->root;
+
+    if (!place->direct || !origin->captured || origin->in_base || !(*attr)->RootDirectory || !root) return false;
+    place->by_lower = place->walk.place == PLACE_BASE;
+    place->attr = **attr;
+    place->attr.Attributes &= ~OBJ_KEY_WOW64;
+    place->attr.RootDirectory = root;
+    place->attr.ObjectName = &place->name;
+    place->name = (UNICODE_STRING){ place->asked_length, place->asked_length, place->asked };
+    *attr = &place->attr;
+    return true;
 }
 
 NTSTATUS place_find(struct place *place, const OBJECT_ATTRIBUTES **attr, ACCESS_MASK *access, unsigned int flags,
@@ -502,7 +364,7 @@ NTSTATUS place_find(struct place *place, const OBJECT_ATTRIBUTES **attr, ACCESS_
     struct origin origin;
     NTSTATUS status;
 
-    place->ours = false;
+    place->ours = place->by_lower = false;
     memset(&place->walk, 0, sizeof(place->walk));
     if (!asked || asked->Length != sizeof(*asked) || !asked->ObjectName) return STATUS_SUCCESS;
     if ((is_32bit() && !(*access & KEY_WOW64_64KEY)) || (asked->Attributes & OBJ_KEY_WOW64)) how |= WALK_32BIT;
@@ -519,7 +381,9 @@ NTSTATUS place_find(struct place *place, const OBJECT_ATTRIBUTES **attr, ACCESS_
     TRACE(call, place->walk.place == PLACE_BASE ? "base" : "private", place->logical);
     if (how & WALK_32BIT) *access |= KEY_WOW64_64KEY; /* the wineserver must not do it again */
     if (place->walk.place == PLACE_BASE && place->direct && (!asked->RootDirectory || origin.in_base)) return STATUS_SUCCESS;
-    if (!write_attr(place, attr, place->walk.place == PLACE_BASE ? base_span() : hive_span())) return STATUS_OBJECT_NAME_INVALID;
+    if (!use_relative(place, attr, &origin) &&
+        !write_attr(place, attr, place->walk.place == PLACE_BASE ? base_span() : hive_span()))
+        return STATUS_OBJECT_NAME_INVALID;
     /* links were followed above; marks of deleted keys are links too */
     if (place->walk.place == PLACE_PRIVATE) place->attr.Attributes |= OBJ_OPENLINK;
     if (place->walk.place == PLACE_ABSENT) place->attr.Attributes &= ~OBJ_OPENLINK;

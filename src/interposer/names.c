@@ -3,11 +3,6 @@
 
 #include <string.h>
 
-WCHAR fold(WCHAR c)
-{
-    return c >= 'A' && c <= 'Z' ? (WCHAR)(c + ('a' - 'A')) : c;
-}
-
 static size_t append_ascii(WCHAR *out, size_t pos, const char *text)
 {
     while (*text) out[pos++] = (unsigned char)*text++;

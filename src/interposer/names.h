@@ -45,7 +45,12 @@ struct silo_names {
 
 void names_init(struct silo_names *names, unsigned int id);
 
-WCHAR fold(WCHAR c); /* ASCII only: enough for the fixed names compared here */
+/* ASCII only: enough for the fixed names compared here */
+static inline WCHAR fold(WCHAR c)
+{
+    return c >= 'A' && c <= 'Z' ? (WCHAR)(c + ('a' - 'A')) : c;
+}
+
 bool span_equal_ascii(struct span a, const char *b);
 /* does a start with the ASCII text b, ending at a component boundary? */
 bool span_has_prefix_ascii(struct span a, const char *b);

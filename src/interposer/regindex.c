@@ -55,11 +55,6 @@ void unlock_tree(struct quiet *q)
     quiet_end(q);
 }
 
-uint32_t regtree_generation(void)
-{
-    return atomic_load_explicit(&shared->generation, memory_order_acquire);
-}
-
 void next_generation(void)
 {
     atomic_fetch_add_explicit(&shared->generation, 1, memory_order_acq_rel);

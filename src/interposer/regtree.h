@@ -14,7 +14,10 @@ bool regtree_init(void);
 void regtree_ready(void);
 /* until no change is under way; mends what a process left that died in the middle of one */
 void regtree_wait(void);
-uint32_t regtree_generation(void);
+static inline uint32_t regtree_generation(void)
+{
+    return atomic_load_explicit(&shared->generation, memory_order_acquire);
+}
 void regtree_written(void); /* the hive must be saved */
 
 /* the path of a key in the index; false: it is not there any more */

@@ -36,7 +36,12 @@ struct slot *slot_make(HANDLE handle)
 /* close the handles that go with a slot's */
 static void close_others(struct slot *slot)
 {
-    uint32_t twin = atomic_exchange(&slot->twin, 0), lower = atomic_exchange(&slot->lower, 0);
+    uint32_t twin, lower;
+
+    if (!atomic_load_explicit(&slot->twin, memory_order_relaxed) && !atomic_load_explicit(&slot->lower, memory_order_relaxed))
+        return;
+    twin = atomic_exchange(&slot->twin, 0);
+    lower = atomic_exchange(&slot->lower, 0);
 
     if (twin) real_NtClose((HANDLE)(uintptr_t)twin);
     if (lower && lower != SLOT_NO_LOWER) real_NtClose((HANDLE)(uintptr_t)lower);
@@ -48,8 +53,8 @@ void slot_set(HANDLE handle, enum slot_kind kind, unsigned int state, uint32_t g
 
     if (!slot) return;
     close_others(slot); /* left over from a handle that was closed behind our back */
-    atomic_store(&slot->generation, generation);
-    atomic_store(&slot->state, (uint8_t)state);
+    atomic_store_explicit(&slot->generation, generation, memory_order_relaxed);
+    atomic_store_explicit(&slot->state, (uint8_t)state, memory_order_relaxed);
     slot->flags = 0;
     slot->extra = 0;
     slot->node = slot->serial = 0;
@@ -62,7 +67,7 @@ void slot_clear(HANDLE handle)
 
     if (!slot || !atomic_load_explicit(&slot->kind, memory_order_relaxed)) return;
     if (atomic_load_explicit(&slot->kind, memory_order_relaxed) == SLOT_SOCKET) socket_closed(slot);
-    atomic_store(&slot->kind, SLOT_NONE);
+    atomic_store_explicit(&slot->kind, SLOT_NONE, memory_order_release);
     close_others(slot);
 }
 

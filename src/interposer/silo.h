@@ -155,7 +155,9 @@ HANDLE key_target_writable(HANDLE key); /* the same for writing: copies the key 
 void process_handle_changed(HANDLE process, HANDLE handle);
 /* does the argument of IOCTL_CONDRV_BIND_PID name a process of the silo? */
 bool console_is_ours(const void *in, ULONG size);
-HANDLE file_for_mapping(HANDLE file);   /* the handle to use for a section; to be closed if it is another one */
+/* NtCreateSection of a file that is no image, with its name moved */
+NTSTATUS create_file_section(HANDLE *section, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, const LARGE_INTEGER *size,
+                             ULONG protect, ULONG flags, HANDLE file);
 /* NtDeviceIoControlFile with a code of the mount manager's type */
 enum { MOUNT_MANAGER = 'm' };
 NTSTATUS mount_manager_control(HANDLE handle, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context, IO_STATUS_BLOCK *io,

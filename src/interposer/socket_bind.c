@@ -128,15 +128,18 @@ static NTSTATUS bind_here(HANDLE handle, const struct ws_sockaddr *addr, struct 
     struct sockaddr_storage name = { 0 };
     socklen_t size = sizeof(name);
     int fd, result, error;
+    bool has_name;
     size_t i;
 
-    if (is_bound(handle)) return STATUS_ADDRESS_ALREADY_ASSOCIATED;
     if ((fd = unix_socket(handle)) < 0) return STATUS_INVALID_HANDLE;
     address_to_unix(&name, addr);
     result = bind(fd, (struct sockaddr *)&name, sizeof(struct sockaddr_in));
     error = errno;
-    if (!result) getsockname(fd, (struct sockaddr *)&name, &size);
+    has_name = !getsockname(fd, (struct sockaddr *)&name, &size);
     close(fd);
+    /* the server is not asked whether it was bound before: Linux knows, for then it had a port */
+    if (result && error == EINVAL && has_name && ((const struct sockaddr_in *)&name)->sin_port)
+        return STATUS_ADDRESS_ALREADY_ASSOCIATED;
     if (!result) {
         address_from_unix(bound, &name, sizeof(struct sockaddr_in));
         own_ioctl(handle, AFD_SENDMSG, &params, sizeof(params), NULL, 0);

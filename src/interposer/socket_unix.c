@@ -137,6 +137,14 @@ static void show_arrival(const struct reach *r, struct msghdr *m, unsigned int b
     }
 }
 
+/* Wine gets its file descriptors from the wineserver in such messages. */
+static bool passes_files(struct msghdr *m)
+{
+    const struct cmsghdr *c = CMSG_FIRSTHDR(m);
+
+    return c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS;
+}
+
 static void show_sender(int fd, struct msghdr *m)
 {
     struct reach r = network_here(false);
@@ -144,7 +152,7 @@ static void show_sender(int fd, struct msghdr *m)
     bool named = m->msg_name && address_from_unix(&from, m->msg_name, m->msg_namelen);
     unsigned int bound;
 
-    if (!named && !m->msg_controllen) return;
+    if (!named && (!m->msg_controllen || passes_files(m))) return;
     if (!own_address(fd, &local)) return;
     bound = bound_as(&r, &local);
     if (named && network_show(&r, &from, address_size(&from), false, bound, ADDRESS_OTHER)) address_to_unix(m->msg_name, &from);

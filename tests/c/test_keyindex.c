@@ -64,6 +64,13 @@ static const struct {
     { "Machine\\Software\\Own", WALK_32BIT, "base \\Machine\\Software\\Wow6432Node|Own" },
     { "Machine\\Software", WALK_32BIT, "base \\Machine\\Software\\Wow6432Node|" },
     { "Machine\\Software\\Wow6432Node\\Other", WALK_32BIT, "base \\Machine\\Software\\Wow6432Node|Other" },
+    { "Machine\\System\\X", WALK_NO_BASE_PATH, "base |System\\X" },
+    { "Machine\\System\\X", WALK_NO_PRIVATE_PATH, "base \\Machine|System\\X" },
+    { "Machine\\Software", WALK_NO_BASE_PATH, "private \\Machine\\Software|" },
+    { "Machine\\Software", WALK_NO_PRIVATE_PATH, "private |" },
+    { "Machine\\Software\\Gone\\X", WALK_NO_PRIVATE_PATH, "absent |X" },
+    { "Machine\\Software\\Link", WALK_NO_BASE_PATH | WALK_NO_PRIVATE_PATH, "link \\Machine\\Software\\Link|" },
+    { "Machine\\Software\\Own", WALK_32BIT | WALK_NO_BASE_PATH, "base \\Machine\\Software\\Wow6432Node|Own" },
 };
 
 static void check_walks(void)
