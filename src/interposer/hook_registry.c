@@ -19,10 +19,11 @@ static unsigned int link_flags(const OBJECT_ATTRIBUTES *attr)
 
 static NTSTATUS open_key(HANDLE *key, ACCESS_MASK access, const OBJECT_ATTRIBUTES *asked, ULONG options, const char *call)
 {
-    unsigned int flags = link_flags(asked);
+    unsigned int flags;
     NTSTATUS status;
 
-    *key = NULL;
+    *key = NULL; /* before the attributes are looked at, which may not be there */
+    flags = link_flags(asked);
     for (;;) {
         const OBJECT_ATTRIBUTES *attr = asked;
         uint32_t generation = regtree_generation();
