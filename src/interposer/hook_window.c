@@ -140,7 +140,10 @@ static enum ours judge_window(uint32_t window)
     *(uint32_t *)(teb() + TEB_LAST_ERROR) = error;
     /* 16 bits of a handle are as good as 32 to Wine, but say nothing about the next window in its place */
     if (ours == OURS && window >> 16 && window >> 16 != 0xffff) note_handle(window);
-    if (ours == FOREIGN) TRACE("window", "refused", ((struct span){ NULL, 0 }));
+    if (ours == FOREIGN) {
+        TRACE("window", "refused", ((struct span){ NULL, 0 }));
+        audit_by_rule(AUDIT_WINDOW, RULE_WINDOW_FOREIGN, AUDIT_OPENED, &window, sizeof(window));
+    }
     return ours;
 }
 
@@ -182,7 +185,10 @@ static W checked_thread(W id)
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
     ms = (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000);
     if (before >> 32 == tid && ms - (uint32_t)before < SEEN_MS) return id;
-    if (!thread_is_ours(tid)) return NO_THREAD;
+    if (!thread_is_ours(tid)) {
+        audit_by_rule(AUDIT_THREAD, RULE_THREAD_FOREIGN, AUDIT_OPENED, &tid, sizeof(tid));
+        return NO_THREAD;
+    }
     atomic_store(entry, (uint64_t)tid << 32 | ms);
     return id;
 }
@@ -298,6 +304,19 @@ W hook_NtUserOpenWindowStation PARAMS_2
 
     a0 = (W)move_object(&m, (const OBJECT_ATTRIBUTES *)a0, "NtUserOpenWindowStation", TO_OPEN);
     return real_NtUserOpenWindowStation ARGS_2;
+}
+
+/* Desktops are named below a window station, which is the silo's. */
+W hook_NtUserCreateDesktopEx PARAMS_6
+{
+    note_relative((const OBJECT_ATTRIBUTES *)a0, AUDIT_DESKTOP, RULE_DESKTOP, TO_CREATE);
+    return real_NtUserCreateDesktopEx ARGS_6;
+}
+
+W hook_NtUserOpenDesktop PARAMS_3
+{
+    note_relative((const OBJECT_ATTRIBUTES *)a0, AUDIT_DESKTOP, RULE_DESKTOP, TO_OPEN);
+    return real_NtUserOpenDesktop ARGS_3;
 }
 
 /* OBJECT_DIRECTORY_INFORMATION */

@@ -395,6 +395,16 @@ static bool base_origin(struct origin *origin, NTSTATUS *status)
     return true;
 }
 
+/* Nothing outside of \Registry is a key, unless a link leads to one, which no rule knows. */
+static void note_stranger(const OBJECT_ATTRIBUTES *attr, struct span name)
+{
+    HANDLE key;
+
+    if (!NT_SUCCESS(real_NtOpenKeyEx(&key, KEY_QUERY_VALUE, attr, 0))) return;
+    real_NtClose(key);
+    audit_name(AUDIT_KEY, AUDIT_UNDECLARED, RULE_NONE, AUDIT_OPENED, name.s, name.n * sizeof(WCHAR));
+}
+
 /* Where does the walk begin? False: the name does not lead into the registry's tree, or *status says why not. */
 static bool find_origin(const OBJECT_ATTRIBUTES *attr, struct origin *origin, bool whole, NTSTATUS *status)
 {
@@ -406,7 +416,11 @@ static bool find_origin(const OBJECT_ATTRIBUTES *attr, struct origin *origin, bo
     *origin = (struct origin){ .root = attr->RootDirectory, .path.name = name };
     if (us->Length & 1) return false;
     if (!attr->RootDirectory) {
-        if (!name.n || name.s[0] != '\\' || classify_key(name, &edit) != NAME_MOVED) return false;
+        if (!name.n || name.s[0] != '\\') return false;
+        if (classify_key(name, &edit) != NAME_MOVED) {
+            note_stranger(attr, name);
+            return false;
+        }
         get_ready();
         origin->path = from_root((struct span){ name.s + edit.tail, name.n - edit.tail });
         return true;

@@ -32,7 +32,7 @@ from winesilo.errors import (
 from winesilo.host import enter, process
 from winesilo.host.base import OnProgress, init_host
 from winesilo.host.paths import DEFAULT_HOST, HostPaths
-from winesilo.models import HostStatus, Process, ServiceOptions, SiloInfo, model
+from winesilo.models import Audit, HostStatus, Process, ServiceOptions, SiloInfo, model
 from winesilo.services.model import Service as ServiceInfo
 from winesilo.vm.views import split_copy_path
 
@@ -40,6 +40,7 @@ __all__ = [
     "DEVNULL",
     "PIPE",
     "STDOUT",
+    "Audit",
     "Completed",
     "Host",
     "HostStatus",
@@ -163,6 +164,7 @@ class Host:
         address: str | None = None,
         links: Sequence[str] = (),
         publish: Sequence[str] = (),
+        catalogue: str | None = None,
         on_progress: OnProgress | None = None,
     ) -> Silo:
         """Make a silo; it is not started.
@@ -174,6 +176,7 @@ class Host:
             links: silos that it may reach, at their addresses and by their names.
             publish: ports to bind at an address of the machine in place of the silo's own, each as
                 ``[HOSTADDR:]HOSTPORT:PORT[/tcp|/udp]``.
+            catalogue: the text of a catalogue of drivers and devices (TOML), which goes before the host's.
             on_progress: told what goes on.
 
         Raises:
@@ -183,7 +186,12 @@ class Host:
             PublishFailed: a port can't be published.
             HostNotInitialised, BaseDamaged, DiskFull: the host is not as it must be.
         """
-        params: dict[str, Any] = {"name": name, "windows": windows, "address": address}
+        params: dict[str, Any] = {
+            "name": name,
+            "windows": windows,
+            "address": address,
+            "catalogue": catalogue,
+        }
         params |= {key: list(value) for key, value in (("links", links), ("publish", publish)) if value}
         self._call("silo.create", params, on_progress)
         return Silo(self, name, temporary=True)
@@ -453,6 +461,10 @@ class Silo:
             SiloNotFound, SiloNotRunning: as it says.
         """
         return [model(Process, row) for row in self._call("silo.ps")]
+
+    def audit(self) -> Audit:
+        """Every rendezvous of its processes since it was started; raises SiloNotFound, SiloNotRunning."""
+        return model(Audit, self._call("silo.audit"))
 
     def logs(self, service: str | None = None, *, lines: int = 100) -> str:
         """What its programs wrote to their standard output and error.

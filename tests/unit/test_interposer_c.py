@@ -15,7 +15,17 @@ UNIT = ROOT / "tests" / "c"
 FUZZ = ROOT / "tests" / "fuzz"
 PURE = [
     SOURCE / f"{name}.c"
-    for name in ("names", "config", "addresses", "detach", "environment", "network", "nsi", "keyindex")
+    for name in (
+        "names",
+        "config",
+        "addresses",
+        "detach",
+        "environment",
+        "network",
+        "nsi",
+        "keyindex",
+        "audit",
+    )
 ]
 #: What a hook needs besides, where a test has the rest of Wine pretended: test_hook_X is of hook_X.c.
 HOOKS = [SOURCE / "silo.c", SOURCE / "hook_drive.c"]

@@ -23,8 +23,18 @@ def test_every_row_has_a_class_and_a_reason() -> None:
     assert len(rows) == source.count("\nNAME(") + source.count("\nNOTE(") > 40
     assert len({path for _, path, _ in rows}) == len(rows)
     for kind, path, reason in rows:
-        assert kind in ("private", "shared", "merged")
+        assert kind in ("private", "shared", "merged", "catalogue")
         assert path.startswith("\\")
+        assert reason
+
+
+def test_every_rule_has_a_class_and_a_reason() -> None:
+    rows = namespaces.rules()
+    source = (namespaces.SOURCE / "rules.def").read_text(encoding="utf-8")
+    assert len(rows) == source.count("\nRULE(") > 20
+    for kind, what, reason in rows:
+        assert kind in ("private", "shared", "refused")
+        assert what
         assert reason
 
 
