@@ -116,14 +116,21 @@ class BoundPort(TypedDict):
 #: for, if it is for names; the ``reason``.
 AuditRule = TypedDict("AuditRule", {"source": str, "class": str, "pattern": str, "reason": str})
 
-#: ``kind``: ``object``, ``pipe``, ``mailslot``, ``rpc endpoint``, ``com class``, ``socket``, ``key``, ``file``,
-#: ``device``, ``driver``, ``window station``, ``desktop``, ``window``, ``atom``, ``process``, ``thread``,
-#: ``service``; its ``name``; its ``class``: ``undeclared``, ``shared``, ``refused``, ``private``; ``how``:
-#: what programs did; where it was ``seen``: ``record``, ``handles``, ``descriptors``, ``registry``,
+#: ``kind``: ``object``, ``pipe``, ``mailslot``, ``rpc endpoint``, ``com class``, ``socket``, ``key``,
+#: ``file``, ``device``, ``driver``, ``window station``, ``desktop``, ``window``, ``atom``, ``process``,
+#: ``thread``, ``service``; its ``name``; its ``class``: ``undeclared``, ``shared``, ``refused``, ``private``;
+#: ``how``: what programs did; where it was ``seen``: ``record``, ``handles``, ``descriptors``, ``registry``,
 #: ``files``; the ``rule``.
 Rendezvous = TypedDict(
     "Rendezvous",
-    {"kind": str, "name": str, "class": str, "how": Sequence[str], "seen": str, "rule": AuditRule | None},
+    {
+        "kind": str,
+        "name": str,
+        "class": str,
+        "how": Sequence[str],
+        "seen": Sequence[str],
+        "rule": AuditRule | None,
+    },
 )
 
 

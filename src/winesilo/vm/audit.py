@@ -82,17 +82,17 @@ def written_keys(keys: list[PrivateKey], hive: Registry) -> list[Rendezvous]:
         if key.path in hive or (key.kind == "changed" and key.parent):
             continue  # the latter may have been copied up only for the sake of a key below it
         how = "changed" if key.kind == "replaced" else key.kind
-        found.append(Rendezvous("key", rf"\Registry\{key.path}", "private", (how,), "registry", _KEY_RULE))
+        found.append(Rendezvous("key", rf"\Registry\{key.path}", "private", (how,), ("registry",), _KEY_RULE))
         folder, _, name = key.path.rpartition("\\")
         if folder.lower() in _SERVICES and key.kind != "changed":
-            found.append(Rendezvous("service", name, "private", (how,), "registry", _SERVICE_RULE))
+            found.append(Rendezvous("service", name, "private", (how,), ("registry",), _SERVICE_RULE))
     return found
 
 
 def written_files(upper: Path) -> list[Rendezvous]:
     r"""The files of a private layer: what was written, made or deleted, as paths of C:."""
     return [
-        Rendezvous("file", "C:\\" + str(path).replace("/", "\\"), "private", (how,), "files", _FILE_RULE)
+        Rendezvous("file", "C:\\" + str(path).replace("/", "\\"), "private", (how,), ("files",), _FILE_RULE)
         for path, how in _files(upper)
     ]
 

@@ -97,8 +97,8 @@ def _of_handle(handle: Handle, pids: frozenset[int], place: Place, rules: Rules)
         # 0: it has ended, so that nobody can be met through it
         outside = int(name) not in {0, *pids}
         return _found("process", f"id {name}", "handles", None) if outside else None
-    if is_below(name, rf"\winesilo\{place.silo_id}"):
-        return None
+    if handle.type == "Desktop" or is_below(name, rf"\winesilo\{place.silo_id}"):
+        return None  # a desktop's name is one below its window station, which is the silo's
     if _KEYS.match(name):
         return _of_key(name, place)
     if name.startswith(_AFD):
@@ -281,7 +281,7 @@ def _proc_address(digits: str) -> str:
 
 
 def _found(kind: str, name: str, seen: str, rule: Rule | None) -> Rendezvous:
-    return Rendezvous(kind, name, "undeclared" if rule is None else "shared", ("held",), seen, rule)
+    return Rendezvous(kind, name, "undeclared" if rule is None else "shared", ("held",), (seen,), rule)
 
 
 def is_below(name: str, folder: str) -> bool:

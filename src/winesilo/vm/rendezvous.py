@@ -48,7 +48,7 @@ class Rendezvous:
     name: str
     klass: str
     how: Sequence[str]
-    seen: str
+    seen: Sequence[str]
     rule: Rule | None
 
     def as_dict(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class Rendezvous:
             "name": self.name,
             "class": self.klass,
             "how": list(self.how),
-            "seen": self.seen,
+            "seen": list(self.seen),
             "rule": rule,
         }
 
@@ -76,7 +76,7 @@ def _of_entry(entry: Entry) -> Rendezvous:
     how = [word for word, was in (("created", entry.created), ("opened", entry.opened)) if was]
     if entry.space in ("bind", "connect"):
         how = ["bound" if entry.space == "bind" else "connected"]
-    return Rendezvous(kind, name + ("..." if entry.cut else ""), entry.kind, how, "record", entry.rule)
+    return Rendezvous(kind, name + ("..." if entry.cut else ""), entry.kind, how, ("record",), entry.rule)
 
 
 def _kind_and_name(entry: Entry) -> tuple[str, str]:
@@ -157,8 +157,14 @@ def listed(found: Iterable[Rendezvous]) -> list[Rendezvous]:
     for one in found:
         key = (one.kind, one.name.lower(), one.klass)
         known = unique.get(key, one)
-        unique[key] = dataclasses.replace(known, how=sorted({*known.how, *one.how}))
+        unique[key] = dataclasses.replace(
+            known, how=_union(known.how, one.how), seen=_union(known.seen, one.seen)
+        )
     return sorted(unique.values(), key=lambda one: (CLASSES.index(one.klass), one.kind, one.name.lower()))
+
+
+def _union(one: Sequence[str], other: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys((*one, *other)))
 
 
 def counts(found: Sequence[Rendezvous]) -> Mapping[str, int]:
