@@ -162,3 +162,47 @@ def test_needs_a_running_silo(new_silo: Callable[..., TemporarySilo], cli: Cli) 
     assert result.code == 1
     assert "is not running" in result.err
     assert cli("audit", "nobody").code == 1
+
+
+def test_analyzes_a_program_and_removes_its_silos(host: Host, cli: Cli, guest: Guest) -> None:
+    result = cli("analyze", "--json", str(guest("reach")), "4")
+    document = json.loads(result.out)
+    assert result.code == 1, "the service that it registers has no image"
+    assert [(step["name"], step["ok"]) for step in document["steps"]] == [
+        ("install", True),
+        ("start wst-reach", False),
+    ]
+    assert document["services"] == ["wst-reach"]
+    collides = {(one["kind"], one["name"].lower()) for one in document["collides"]}
+    assert collides >= {
+        ("pipe", "wst-pipe"),
+        ("rpc endpoint", "ncalrpc:wst-endpoint"),
+        ("socket", "tcp 0.0.0.0:7391"),
+        ("file", r"c:\wst-reach.txt"),
+        ("object", r"\sessions\1\basenamedobjects\global\wst-event"),
+        ("service", "wst-reach"),
+    }
+    assert ("file", r"c:\analyze\reach.exe") not in collides
+    assert r"\??\PhysicalDrive0" in {one["name"] for one in document["uses"]}
+    assert document["undeclared"] == []
+    assert not [silo.name for silo in host.list() if silo.name.startswith("analyze-")]
+
+
+def test_analyzes_a_service_of_a_silo(
+    new_silo: Callable[..., TemporarySilo], host: Host, cli: Cli, guest: Guest
+) -> None:
+    silo = new_silo()
+    silo.silo.copy_in(guest("testsvc"), "C:\\")
+    silo.silo.create_service("wst-good", r"C:\testsvc.exe normal", dependencies=["Spooler"])
+    silo.silo.stop()
+    result = cli("analyze", "--from", silo.name, "wst-good")
+    assert result.code == 0, result
+    assert "start wst-good: done" in result.out
+    assert "stop wst-good: done" in result.out
+    document = cli("analyze", "--json", "--from", silo.name, "wst-good").json()
+    assert document["needs_services"] == ["Spooler"]
+    assert r"C:\testsvc-wst-good.txt" in {one["name"] for one in document["collides"]}
+    assert not [found.name for found in host.list() if found.name.startswith("analyze-")]
+    assert cli("analyze", "--from", silo.name, "no-such-service").code == 1
+    assert cli("analyze", "./no-such-program").code == EXIT_USAGE
+    assert not [found.name for found in host.list() if found.name.startswith("analyze-")]
