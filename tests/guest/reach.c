@@ -3,9 +3,12 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *   reach PID     reach, PID being a process of the host's; then hold what was got
- *   reach device  open \\.\PhysicalDrive0 only, and hold it */
+ *   reach device  open \\.\PhysicalDrive0 only, and hold it
+ *   reach many    make more names than a record has room for */
 
 #include "check.h"
+
+enum { MANY = 70000 }; /* AUDIT_ENTRIES is 65536 */
 
 NTSYSAPI NTSTATUS NTAPI NtOpenEvent(HANDLE *, ACCESS_MASK, const OBJECT_ATTRIBUTES *);
 NTSYSAPI NTSTATUS NTAPI NtLoadDriver(const UNICODE_STRING *);
@@ -112,16 +115,32 @@ static void reach_others(DWORD pid)
                                     NULL, NULL) != NULL);
 }
 
+static void reach_many(void)
+{
+    char name[32];
+    int i, made = 0;
+    HANDLE event;
+
+    for (i = 0; i < MANY; i++) {
+        snprintf(name, sizeof(name), "wst-many-%d", i);
+        if ((event = CreateEventA(NULL, TRUE, FALSE, name))) made++;
+        CloseHandle(event);
+    }
+    check(made == MANY, "many", "%d events", made);
+}
+
 int main(int argc, char **argv)
 {
     WSADATA data;
     HANDLE disk;
 
     if (argc != 2)
-        usage("reach PID|device");
+        usage("reach PID|device|many");
     WSAStartup(MAKEWORD(2, 2), &data);
     if (!strcmp(argv[1], "device"))
         CHECK("disk", open_file(L"\\??\\PhysicalDrive0", &disk) >= 0);
+    else if (!strcmp(argv[1], "many"))
+        reach_many();
     else {
         reach_objects();
         reach_pipes();

@@ -156,6 +156,18 @@ def test_a_bad_catalogue_is_refused(text: str, cli: Cli, scratch: Path) -> None:
     assert "never" not in cli.ok("ls")
 
 
+def test_says_that_names_were_lost(silo: TemporarySilo, cli: Cli, guest: Guest) -> None:
+    silo.silo.copy_in(guest("reach"), "C:\\")
+    silo.run(r"C:\reach.exe", "many")
+    result = cli("audit", silo.name, "--json")
+    document = json.loads(result.out)
+    assert result.code == 1
+    assert document["lost"] > 0
+    assert not document["complete"]
+    assert document["counts"]["undeclared"] == 0
+    assert " lost: there was no room for them" in cli("audit", silo.name).out.splitlines()[-1]
+
+
 def test_needs_a_running_silo(new_silo: Callable[..., TemporarySilo], cli: Cli) -> None:
     silo = new_silo(start=False)
     result = cli("audit", silo.name)
