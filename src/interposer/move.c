@@ -368,12 +368,26 @@ WCHAR *put_name(WCHAR *out, const struct shown *shown)
     return out;
 }
 
+/* CreatePipe gives each pipe a number, so the record would fill up with them. */
+static void note_pipe(struct span name, enum audit_space space, enum purpose purpose)
+{
+    static const char unnamed[] = "Win32.Pipes";
+    const size_t n = sizeof(unnamed) - 1;
+    enum audit_rule rule = space == AUDIT_PIPE ? RULE_PIPE : RULE_MAILSLOT;
+
+    if (name.n > n && name.s[n] == '.' && span_equal_ascii((struct span){ name.s, n }, unnamed)) {
+        name.n = n;
+        rule = RULE_PIPE_UNNAMED;
+    }
+    audit_by_rule(space, rule, how(purpose), name.s, name.n * sizeof(WCHAR));
+}
+
 size_t move_pipe_name(WCHAR *out, struct span name, enum audit_space space, enum purpose purpose)
 {
     struct shared_name *entry;
     uint64_t hash;
 
-    audit_by_rule(space, space == AUDIT_PIPE ? RULE_PIPE : RULE_MAILSLOT, how(purpose), name.s, name.n * sizeof(WCHAR));
+    note_pipe(name, space, purpose);
     memcpy(out, names.pipe_prefix, names.pipe_prefix_n * sizeof(WCHAR));
     out += names.pipe_prefix_n;
     if (name.n <= PIPE_NAME_LONG) {

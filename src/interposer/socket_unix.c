@@ -74,6 +74,9 @@ struct reach network_here(bool stream)
     return (struct reach){ { config.address, config.twin }, network, network_of, stream, false };
 }
 
+/* Ports that are given to clients, by Linux or Windows, from this one on: noted as one, or the record would fill up. */
+enum { FIRST_CLIENT_PORT = 32768 };
+
 void note_destination(enum verdict verdict, bool stream, const struct ws_sockaddr *addr)
 {
     static const enum audit_rule rules[] = {
@@ -81,7 +84,15 @@ void note_destination(enum verdict verdict, bool stream, const struct ws_sockadd
         [REACH_TWIN] = RULE_CONNECT_OWN, [REACH_LINKED] = RULE_CONNECT_LINKED,
     };
 
-    if (addr->family == WS_AF_INET || addr->family == WS_AF_INET6) note_address(AUDIT_CONNECT, rules[verdict], stream, addr);
+    struct ws_sockaddr noted = *addr;
+
+    if (addr->family != WS_AF_INET && addr->family != WS_AF_INET6) return;
+    if (ntohs(addr->port) >= FIRST_CLIENT_PORT) {
+        noted.port = 0;
+        /* a server answers any number of others */
+        if (verdict == REACH_UNCHANGED && !stream) noted = (struct ws_sockaddr){ .family = addr->family };
+    }
+    note_address(AUDIT_CONNECT, rules[verdict], stream, &noted);
 }
 
 /* ---- datagrams ---- */
