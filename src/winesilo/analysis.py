@@ -251,10 +251,16 @@ def _conclude(target: str, one: _Run, other: _Run) -> Analysis:
 def _makes(one: Rendezvous) -> bool:
     if one["kind"] == "socket" and one["name"].endswith(":0"):
         return False  # any port will do
-    if one["kind"] == "pipe" and _NUMBERED.fullmatch(one["name"]):
+    if _is_numbered(one):
         return False
     return one["kind"] in _MADE and bool(_MAKING & set(one["how"]))
 
 
+def _is_numbered(one: Rendezvous) -> bool:
+    return one["kind"] == "pipe" and _NUMBERED.fullmatch(one["name"]) is not None
+
+
 def _is_used(one: Rendezvous) -> bool:
+    if _is_numbered(one):
+        return False
     return bool({"opened", "connected", "held"} & set(one["how"])) and one["seen"] != ["descriptors"]

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from guests import holding
-from helpers import Cli, TemporarySilo
+from helpers import Cli, Machine, TemporarySilo
 
 from winesilo import Host
-from winesilo.errors import EXIT_USAGE
+from winesilo.errors import EXIT_USAGE, UsageError
 
 Guest = Callable[[str], Path]
 #: What tests/guest/reach.c reaches for: kind, name, class.
@@ -132,6 +132,23 @@ def test_a_catalogue_keeps_devices_from_a_silo(
     assert one["class"] == shown
     assert one["rule"]["source"] == "catalogue"
     assert one["rule"]["reason"] == "to see whether an audit notices"
+
+
+def test_the_hosts_own_catalogue_is_for_all_silos(
+    host: Host, machine: Machine, cli: Cli, guest: Guest
+) -> None:
+    path = machine.data / "winesilo" / "hosts" / host.name / "catalogue.toml"
+    path.write_text(WITHDRAWN.replace('"undeclared"', '"refused"'), encoding="utf-8")
+    try:
+        with TemporarySilo(host) as silo:
+            silo.silo.copy_in(guest("reach"), "C:\\")
+            assert silo.silo.run([r"C:\reach.exe", "device"]).returncode == 1
+        path.write_text("nonsense", encoding="utf-8")
+        with pytest.raises(UsageError, match="is no catalogue") as caught:
+            host.create("never")
+        assert str(path) in caught.value.message
+    finally:
+        path.unlink()
 
 
 def test_a_private_driver_is_left_in_the_service_database(host: Host, cli: Cli, scratch: Path) -> None:
