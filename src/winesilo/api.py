@@ -8,8 +8,8 @@ r"""The typed interface to winesilo; everything the command line does.
 ...     silo.run([r"C:\mysql\mysqld.exe", "--install-manual", "MySQL"])
 ...     silo.service("MySQL").start()
 
-Objects of this module are names, not connections: making one asks nothing, and each call stands for
-itself. All errors are :class:`winesilo.errors.WinesiloError`.
+Objects of this module are names, not connections: making one asks nothing. All errors are
+:class:`winesilo.errors.WinesiloError`.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class Host:
             links: silos that it may reach, at their addresses and by their names.
             publish: ports to bind at an address of the machine in place of the silo's own, each as
                 ``[HOSTADDR:]HOSTPORT:PORT[/tcp|/udp]``.
-            catalogue: the text of a catalogue of drivers and devices (TOML), which goes before the host's.
+            catalogue: the text of a catalogue of drivers and devices; goes before the host's.
             on_progress: told what goes on.
 
         Raises:
@@ -186,12 +186,8 @@ class Host:
             PublishFailed: a port can't be published.
             HostNotInitialised, BaseDamaged, DiskFull: the host is not as it must be.
         """
-        params: dict[str, Any] = {
-            "name": name,
-            "windows": windows,
-            "address": address,
-            "catalogue": catalogue,
-        }
+        params: dict[str, Any] = {"name": name, "windows": windows, "address": address}
+        params |= {} if catalogue is None else {"catalogue": catalogue}
         params |= {key: list(value) for key, value in (("links", links), ("publish", publish)) if value}
         self._call("silo.create", params, on_progress)
         return Silo(self, name, temporary=True)
@@ -463,7 +459,7 @@ class Silo:
         return [model(Process, row) for row in self._call("silo.ps")]
 
     def audit(self) -> Audit:
-        """Every rendezvous of its processes since it was started; raises SiloNotFound, SiloNotRunning."""
+        """Every rendezvous of its processes; raises SiloNotFound, SiloNotRunning."""
         return model(Audit, self._call("silo.audit"))
 
     def logs(self, service: str | None = None, *, lines: int = 100) -> str:

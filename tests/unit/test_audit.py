@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,26 @@ def test_tells_what_was_lost(writer: Writer) -> None:
     writer.put(0xFFFFFFFF, 0, 1, 1, 1, 1, 0)  # no room for its name, counted as lost
     recorded = parse(bytes(writer.data))
     assert (recorded.lost, recorded.unfinished, list(recorded.entries)) == (3, 1, [])
+
+
+def test_waits_for_an_entry_that_is_being_written(tmp_path: Path) -> None:
+    file = RecordFile(tmp_path / "audit.mem")
+    writer = Writer(tmp_path / "other.mem")
+    writer.add(1, 1, "\\A")
+    whole = bytes(writer.data)
+    writer.data[ENTRIES + 8 : ENTRIES + 12] = bytes(4)
+
+    def put(content: bytes) -> None:
+        with (tmp_path / "audit.mem").open("r+b") as stream:
+            stream.write(content)
+
+    put(bytes(writer.data))
+    finish = threading.Timer(0.1, put, [whole])
+    finish.start()
+    recorded = file.read()
+    finish.join()
+    assert [entry.name for entry in recorded.entries] == ["\\A"]
+    assert not recorded.unfinished
 
 
 @pytest.mark.parametrize(

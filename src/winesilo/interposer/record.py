@@ -23,6 +23,8 @@ import mmap
 import os
 import secrets
 import struct
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +47,8 @@ _NO_TEXT: Final = 0xFFFFFFFF
 _CUT: Final = 1
 _CATALOGUE: Final = 0x8000
 _DEPTH: Final = 16
+#: What a program gets to finish an entry: some instructions, and its turn on the processor.
+_WRITER_S: Final = 2.0
 
 #: enum audit_space
 SPACES: Final = (
@@ -136,13 +140,20 @@ class RecordFile:
     def read(self, catalogue: Sequence[Rule] = ()) -> Recorded:
         """What is in it now; processes may go on writing.
 
+        An entry that is being written is waited for, a while: its writer may have been ended.
+
         Args:
             catalogue: the rules of the configuration's ``device`` lines, in their order.
 
         Raises:
             InterposerError: the file makes no sense.
         """
-        return parse(self._map[:RECORD_SIZE], catalogue)
+        deadline = time.monotonic() + _WRITER_S
+        while True:
+            recorded = parse(self._map[:RECORD_SIZE], catalogue)
+            if not recorded.unfinished or time.monotonic() > deadline:
+                return recorded
+            threading.Event().wait(0.02)  # nothing tells when it is done
 
     def close(self) -> None:
         """Unmap and remove it."""
