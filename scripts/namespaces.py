@@ -19,8 +19,8 @@ _TEXT: Final = r'"((?:[^"\\]|\\.)*)"'
 HEAD: Final = """\
 # Namespaces: what is private, what is shared
 
-Made by `scripts/namespaces.py` from `names.def`, `syscalls.def` and `unhooked.def` in `src/interposer`,
-which the C library is built from; a test compares. How it works:
+Made by `scripts/namespaces.py` from `names.def`, `rules.def`, `syscalls.def` and `unhooked.def` in
+`src/interposer`, which the C library is built from; a test compares. How it works:
 [design/objects-and-pipes.md](design/objects-and-pipes.md).
 
 ## Names of objects
@@ -28,12 +28,21 @@ which the C library is built from; a test compares. How it works:
 What no row names is private: it lies in the silo's directory, and neither the host nor another silo sees
 it. The first row that fits decides. *Shared* is the host's, unless the silo has made an object of that name
 itself: that one is its own. *Merged* are directories that both have: a list shows what the silo may see of
-the host's entries, and its own. `*` is any one name, `@` a letter.
+the host's entries, and its own. *Catalogue*: the catalogue of drivers and devices says
+(`src/winesilo/host/catalogue.toml`, [design/audit.md](design/audit.md)). `*` is any one name, `@` a letter.
 
 """
 NOTES: Final = """
 Well-known names, which these rows decide:
 
+"""
+RULES: Final = """
+## Other rules
+
+What is decided about names that those rows are not for; `silo audit` shows the rule of each name.
+
+| what | | why |
+|---|---|---|
 """
 CALLS: Final = """
 ## System calls
@@ -54,6 +63,13 @@ def names(macro: str) -> list[tuple[str, str, str]]:
     """The rows of names.def that a macro writes: class, path, reason."""
     source = (SOURCE / "names.def").read_text(encoding="utf-8")
     rows = re.findall(rf"^{macro}\((\w+), ({_TEXT}), ({_TEXT})\)$", source, re.MULTILINE)
+    return [(row[0].lower(), *strings(row[1]), *strings(row[3])) for row in rows]
+
+
+def rules() -> list[tuple[str, str, str]]:
+    """The rows of rules.def: class, kind of name, reason."""
+    source = (SOURCE / "rules.def").read_text(encoding="utf-8")
+    rows = re.findall(rf"^RULE\(\w+, (\w+), ({_TEXT}), ({_TEXT})\)$", source, re.MULTILINE)
     return [(row[0].lower(), *strings(row[1]), *strings(row[3])) for row in rows]
 
 
@@ -81,7 +97,8 @@ def page() -> str:
     calls = dict.fromkeys(hooked(), "hooked")
     calls |= {name: reason for reason, names in unhooked().items() for name in names}
     rows = "".join(f"| `{name}` | {calls[name]} |\n" for name in sorted(calls))
-    return HEAD + table(names("NAME")) + NOTES + table(names("NOTE")) + CALLS + rows
+    others = "".join(f"| {what} | {kind} | {reason} |\n" for kind, what, reason in rules())
+    return HEAD + table(names("NAME")) + NOTES + table(names("NOTE")) + RULES + others + CALLS + rows
 
 
 def main() -> int:

@@ -34,6 +34,7 @@ static const struct operation operations[] = {
     [14] = {op_process_wait, TRUE},
     [15] = {op_key_get, FALSE},
     [16] = {op_key_set, FALSE},
+    [17] = {op_handles, TRUE},
 };
 
 struct request {

@@ -69,4 +69,7 @@ DWORD op_processes(struct reader *in, struct buffer *out);
 DWORD op_terminate(struct reader *in, struct buffer *out);
 DWORD op_process_wait(struct reader *in, struct buffer *out);
 
+/* handles.c */
+DWORD op_handles(struct reader *in, struct buffer *out);
+
 #endif

@@ -16,12 +16,14 @@ static const char *const directories[] = {
 #define NOTE(class, path, reason)
 #define PRIVATE(path)
 #define SHARED(path)
+#define CATALOGUE(path)
 #define MERGED(path) path,
 #include "../interposer/names.def"
 #undef NAME
 #undef NOTE
 #undef PRIVATE
 #undef SHARED
+#undef CATALOGUE
 #undef MERGED
     "\\BaseNamedObjects",
     "\\RPC Control",

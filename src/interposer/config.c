@@ -65,6 +65,21 @@ static bool copy_id(unsigned int *out, struct field f)
     return true;
 }
 
+static bool copy_device(struct config_device *out, struct field class, struct field pattern)
+{
+    static const char *const classes[] = { [DEVICE_SHARED] = "shared", [DEVICE_PRIVATE] = "private", [DEVICE_REFUSED] = "refused",
+                                           [DEVICE_UNDECLARED] = "undeclared" };
+    size_t i;
+
+    if (!copy_text(out->pattern, sizeof(out->pattern), pattern) || pattern.n < 2 || pattern.s[0] != '\\') return false;
+    for (i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+        if (!is(class, classes[i])) continue;
+        out->class = (uint8_t)i;
+        return true;
+    }
+    return false;
+}
+
 static const char *take(struct config *c, struct field key, struct field value, struct field second)
 {
     if (is(key, "id")) return copy_id(&c->id, value) ? NULL : "bad id";
@@ -72,10 +87,15 @@ static const char *take(struct config *c, struct field key, struct field value, 
     if (is(key, "twin")) return copy_address(c->twin, value) ? NULL : "bad twin";
     if (is(key, "shared")) return copy_text(c->shared_path, sizeof(c->shared_path), value) ? NULL : "bad shared";
     if (is(key, "network")) return copy_text(c->network_path, sizeof(c->network_path), value) ? NULL : "bad network";
+    if (is(key, "audit")) return copy_text(c->audit_path, sizeof(c->audit_path), value) ? NULL : "bad audit";
     if (is(key, "trace")) return copy_text(c->trace_path, sizeof(c->trace_path), value) ? NULL : "bad trace";
     if (is(key, "loader")) {
         if (c->loaders == CONFIG_LOADERS) return "too many loader lines";
         return copy_text(c->loader_paths[c->loaders++], sizeof(c->loader_paths[0]), value) ? NULL : "bad loader";
+    }
+    if (is(key, "device")) {
+        if (c->devices_n == CONFIG_DEVICES) return "too many device lines";
+        return copy_device(&c->devices[c->devices_n++], value, second) ? NULL : "bad device";
     }
     if (is(key, "folder")) return config_add_folder(c, value.s, value.n) ? NULL : "bad folder";
     if (is(key, "volatile")) {
@@ -124,7 +144,7 @@ const char *config_parse(struct config *config, const char *text, size_t size)
         if ((wrong = take(config, f[0], f[1], f[2]))) return wrong;
     }
     if (!header) return "empty";
-    if (!config->id || !config->shared_path[0] || !config->network_path[0] || !config->loaders || !config->address[0] || !config->twin[0])
-        return "id, address, twin, shared, network and loader are needed";
+    if (!config->id || !config->shared_path[0] || !config->network_path[0] || !config->audit_path[0] || !config->loaders || !config->address[0] || !config->twin[0])
+        return "id, address, twin, shared, network, audit and loader are needed";
     return NULL;
 }

@@ -12,7 +12,7 @@
 
 #include "names.h"
 
-enum { CONFIG_LOADERS = 8, CONFIG_FOLDERS = 32, CONFIG_PATHS = 64 };
+enum { CONFIG_LOADERS = 8, CONFIG_FOLDERS = 32, CONFIG_PATHS = 64, CONFIG_DEVICES = 512 };
 
 /* a logical registry path, "machine\software\x", lower case */
 struct config_path {
@@ -20,14 +20,23 @@ struct config_path {
     size_t n;
 };
 
+/* names of devices and drivers, and what the catalogue says of them (docs/design/audit.md) */
+enum device_class { DEVICE_SHARED, DEVICE_PRIVATE, DEVICE_REFUSED, DEVICE_UNDECLARED /* the host's, as if not listed */ };
+struct config_device {
+    uint8_t class;
+    char pattern[95]; /* as in names.def */
+};
+
 struct config {
     unsigned int id;
     uint8_t address[4], twin[4]; /* network order */
-    char shared_path[4096], network_path[4096], trace_path[4096];
+    char shared_path[4096], network_path[4096], audit_path[4096], trace_path[4096];
     char loader_paths[CONFIG_LOADERS][256];
     size_t loaders;
     char folders[CONFIG_FOLDERS][512]; /* of Wine's own files, absolute */
     size_t folders_n;
+    struct config_device devices[CONFIG_DEVICES]; /* the first that fits decides */
+    size_t devices_n;
     struct config_path volatiles[CONFIG_PATHS];
     size_t volatiles_n;
     struct {

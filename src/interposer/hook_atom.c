@@ -16,6 +16,12 @@ struct atom_information {
     WCHAR name[1];
 };
 
+/* Numbers are no names. */
+static void note_atom(const WCHAR *name, ULONG size, unsigned int how)
+{
+    if ((uintptr_t)name >> 16) audit_by_rule(AUDIT_ATOM, RULE_ATOM, how, name, size & ~1u);
+}
+
 static _Atomic uint32_t *atom_count(uint16_t atom)
 {
     return &shared->atoms[atom - FIRST_ATOM];
@@ -47,7 +53,10 @@ NTSTATUS hook_NtAddAtom(const WCHAR *name, ULONG size, uint16_t *atom)
     NTSTATUS status = real_NtAddAtom(name, size, atom);
     uint16_t added;
 
-    if (!status && (added = *atom) >= FIRST_ATOM) atomic_fetch_add(atom_count(added), 1);
+    if (!status && (added = *atom) >= FIRST_ATOM) {
+        atomic_fetch_add(atom_count(added), 1);
+        note_atom(name, size, AUDIT_CREATED);
+    }
     return status;
 }
 
@@ -55,7 +64,11 @@ NTSTATUS hook_NtFindAtom(const WCHAR *name, ULONG size, uint16_t *atom)
 {
     NTSTATUS status = real_NtFindAtom(name, size, atom);
 
-    if (status || atom_is_ours(*atom)) return status;
+    if (status) return status;
+    if (atom_is_ours(*atom)) {
+        note_atom(name, size, AUDIT_OPENED);
+        return status;
+    }
     *atom = 0;
     return STATUS_OBJECT_NAME_NOT_FOUND;
 }

@@ -15,6 +15,14 @@ static unsigned int where(const OBJECT_ATTRIBUTES *use, const OBJECT_ATTRIBUTES 
     return directory_state(attr->RootDirectory, true); /* names relative to a directory are as private as it is */
 }
 
+static void note_directory(HANDLE handle, unsigned int where, uint32_t entry)
+{
+    struct slot *slot;
+
+    slot_set(handle, SLOT_DIRECTORY, where, 0);
+    if ((slot = slot_of(handle))) slot->extra = entry; /* names below it are noted with it */
+}
+
 #define DIRECTORY_CALL(name, purpose)                                                                  \
     NTSTATUS hook_##name(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr)            \
     {                                                                                                  \
@@ -22,7 +30,7 @@ static unsigned int where(const OBJECT_ATTRIBUTES *use, const OBJECT_ATTRIBUTES 
         const OBJECT_ATTRIBUTES *use = (*handle = NULL, move_object(&m, attr, #name, purpose));        \
         NTSTATUS status = real_##name(handle, access, use);                                            \
         if (try_host(&m, status)) status = real_##name(handle, access, use = m.host);                  \
-        if (NT_SUCCESS(status)) slot_set(*handle, SLOT_DIRECTORY, where(use, attr), 0);                \
+        if (NT_SUCCESS(status)) note_directory(*handle, where(use, attr), m.entry);                    \
         return status;                                                                                 \
     }
 
@@ -68,7 +76,7 @@ static enum name_class class_of(const struct merged *d, const UNICODE_STRING *na
     if (!text) return NAME_MOVED;
     memcpy(text, d->text, d->n * sizeof(WCHAR));
     memcpy(text + d->n, name->Buffer, name->Length);
-    return classify_object((struct span){ text, d->n + name->Length / sizeof(WCHAR) }, &edit);
+    return judge_object((struct span){ text, d->n + name->Length / sizeof(WCHAR) }, &edit);
 }
 
 static HANDLE open_own(struct merged *d)
@@ -80,7 +88,7 @@ static HANDLE open_own(struct merged *d)
     const OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr), .ObjectName = (UNICODE_STRING *)&text,
                                      .Attributes = OBJ_CASE_INSENSITIVE };
 
-    classify_object(name, &edit);
+    judge_object(name, &edit);
     if (!move_to_silo(&m, &attr, name, edit, 0) || real_NtOpenDirectoryObject(&d->own, DIRECTORY_QUERY, &m.attr))
         d->own = NULL;
     return d->own;

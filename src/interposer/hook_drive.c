@@ -66,11 +66,13 @@ static void filter(struct mount_points *answer, size_t bytes)
 NTSTATUS mount_manager_control(HANDLE handle, HANDLE event, PIO_APC_ROUTINE apc, void *apc_context, IO_STATUS_BLOCK *io,
                                ULONG code, void *in, ULONG in_size, void *out, ULONG out_size)
 {
+    static const WCHAR manager[] = { '\\', 'D', 'e', 'v', 'i', 'c', 'e', '\\', 'M', 'o', 'u', 'n', 't', 'P', 'o', 'i', 'n', 't', 'M', 'a', 'n', 'a', 'g', 'e', 'r' };
     WCHAR drive[2] = { 0, ':' };
     NTSTATUS status;
 
     if (is_refused(code)) {
         TRACE("NtDeviceIoControlFile", "refused", ((struct span){ NULL, 0 }));
+        audit_by_rule(AUDIT_OBJECT, RULE_MOUNT_MANAGER, AUDIT_OPENED, manager, sizeof(manager));
         return STATUS_ACCESS_DENIED;
     }
     if (code == MOUNTMGR_QUERY_UNIX_DRIVE && in_size >= UNIX_DRIVE_LETTER + sizeof(WCHAR) &&

@@ -49,30 +49,6 @@ static void copied_note(uint64_t inode)
     pthread_mutex_unlock(&copied_lock);
 }
 
-/* The only files outside of C: that a silo's programs can read are Wine's own and fonts, which win32u.so opens
- * by such names. The name is captured and collapsed, so that it is the checked one that is used. *status stays as it is if it is none of them. */
-static const OBJECT_ATTRIBUTES *wine_file(struct moved *m, const OBJECT_ATTRIBUTES *attr, NTSTATUS *status)
-{
-    const UNICODE_STRING *name = attr->ObjectName;
-    size_t n = name->Length / sizeof(WCHAR), i;
-
-    if (attr->RootDirectory || n > sizeof(m->text) / sizeof(m->text[0])) return NULL;
-    memcpy(m->text, name->Buffer, n * sizeof(WCHAR));
-    n = collapse_path(m->text, n);
-    for (i = 0; i < config.folders_n; i++) {
-        if (!is_in_unix_folder((struct span){ m->text, n }, config.folders[i])) continue;
-        m->host = NULL;
-        m->attr = *attr;
-        m->attr.ObjectName = &m->name;
-        m->name.Buffer = m->text;
-        m->name.Length = m->name.MaximumLength = (uint16_t)(n * sizeof(WCHAR));
-        TRACE("file of Wine", "file", ((struct span){ m->text, n }));
-        *status = STATUS_SUCCESS;
-        return &m->attr;
-    }
-    return NULL;
-}
-
 static bool only_reads(ACCESS_MASK access)
 {
     return !(access & ~(FILE_READ_DATA | FILE_READ_EA | FILE_EXECUTE | FILE_READ_ATTRIBUTES | READ_CONTROL |
@@ -99,8 +75,7 @@ NTSTATUS hook_NtCreateFile(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTR
     NTSTATUS status;
 
     *handle = NULL;
-    use = move_file(&m, attr, "NtCreateFile", &class, &status);
-    if (class == NAME_REFUSED && disposition == FILE_OPEN && only_reads(access)) use = wine_file(&m, attr, &status);
+    use = move_file(&m, attr, "NtCreateFile", disposition == FILE_OPEN && only_reads(access) ? TO_READ : TO_OPEN, &class, &status);
     if (status) return status;
     status = real_NtCreateFile(handle, access, use, io, size, attributes, sharing, disposition, options, ea, ea_size);
     if (try_host(&m, status))
@@ -119,8 +94,7 @@ NTSTATUS hook_NtOpenFile(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIB
     NTSTATUS status;
 
     *handle = NULL;
-    use = move_file(&m, attr, "NtOpenFile", &class, &status);
-    if (class == NAME_REFUSED && only_reads(access)) use = wine_file(&m, attr, &status);
+    use = move_file(&m, attr, "NtOpenFile", only_reads(access) ? TO_READ : TO_OPEN, &class, &status);
     if (status) return status;
     status = real_NtOpenFile(handle, access, use, io, sharing, options);
     if (try_host(&m, status)) status = real_NtOpenFile(handle, access, m.host, io, sharing, options);
@@ -143,8 +117,7 @@ static bool is_root_of_drive(const OBJECT_ATTRIBUTES *attr)
         struct moved m;                                                                    \
         enum name_class class;                                                             \
         NTSTATUS status;                                                                   \
-        use = move_file(&m, attr, #name, &class, &status);                                 \
-        if (class == NAME_REFUSED) use = wine_file(&m, attr, &status);                     \
+        use = move_file(&m, attr, #name, TO_READ, &class, &status);                        \
         if (status) return status;                                                         \
         status = real_##name(use, info);                                                   \
         if (try_host(&m, status)) status = real_##name(m.host, info);                      \
@@ -157,14 +130,14 @@ static bool is_root_of_drive(const OBJECT_ATTRIBUTES *attr)
 QUERY_CALL(NtQueryAttributesFile, FILE_BASIC_INFORMATION)
 QUERY_CALL(NtQueryFullAttributesFile, FILE_NETWORK_OPEN_INFORMATION)
 
-#define FILE_CALL(name, clear, params, args)                                 \
+#define FILE_CALL(name, clear, purpose, params, args)                        \
     NTSTATUS hook_##name params                                              \
     {                                                                        \
         struct moved m;                                                      \
         enum name_class class;                                               \
         NTSTATUS status;                                                     \
         clear;                                                               \
-        attr = move_file(&m, attr, #name, &class, &status);                  \
+        attr = move_file(&m, attr, #name, purpose, &class, &status);         \
         if (status) return status;                                           \
         status = real_##name args;                                           \
         if (!try_host(&m, status)) return status;                            \
@@ -172,17 +145,17 @@ QUERY_CALL(NtQueryFullAttributesFile, FILE_NETWORK_OPEN_INFORMATION)
         return real_##name args;                                             \
     }
 
-FILE_CALL(NtCreateNamedPipeFile, *handle = NULL,
+FILE_CALL(NtCreateNamedPipeFile, *handle = NULL, TO_CREATE,
           (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, IO_STATUS_BLOCK *io, ULONG sharing,
            ULONG disposition, ULONG options, ULONG type, ULONG read_mode, ULONG completion_mode, ULONG instances,
            ULONG in_quota, ULONG out_quota, LARGE_INTEGER *timeout),
           (handle, access, attr, io, sharing, disposition, options, type, read_mode, completion_mode, instances,
            in_quota, out_quota, timeout))
-FILE_CALL(NtCreateMailslotFile, *handle = NULL,
+FILE_CALL(NtCreateMailslotFile, *handle = NULL, TO_CREATE,
           (HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, IO_STATUS_BLOCK *io, ULONG options,
            ULONG quota, ULONG message_size, LARGE_INTEGER *timeout),
           (handle, access, attr, io, options, quota, message_size, timeout))
-FILE_CALL(NtDeleteFile, , (const OBJECT_ATTRIBUTES *attr), (attr))
+FILE_CALL(NtDeleteFile, , TO_OPEN, (const OBJECT_ATTRIBUTES *attr), (attr))
 
 /* ---- names read back ---- */
 
@@ -388,6 +361,7 @@ NTSTATUS hook_NtSetInformationFile(HANDLE handle, IO_STATUS_BLOCK *io, void *inf
     memcpy(own->FileName, (char *)info + head, (uint16_t)own->FileNameLength);
     if (name.n && classify_file(name, &edit) == NAME_REFUSED) {
         TRACE("NtSetInformationFile", "refused", name);
+        audit_by_rule(AUDIT_FILE, RULE_UNIX_PATH, AUDIT_CREATED, name.s, name.n * sizeof(WCHAR));
         return STATUS_OBJECT_PATH_NOT_FOUND;
     }
     status = real_NtSetInformationFile(handle, io, own, size, info_class);
@@ -420,7 +394,7 @@ NTSTATUS hook_NtFsControlFile(HANDLE handle, HANDLE event, PIO_APC_ROUTINE apc, 
         return real_NtFsControlFile(handle, event, apc, apc_context, io, code, in, in_size, out, out_size);
     memcpy(own, wait, head);
     name = (struct span){ wait->name, wait->name_bytes / sizeof(WCHAR) };
-    own->name_bytes = (ULONG)(move_pipe_name(own->name, name) * sizeof(WCHAR));
+    own->name_bytes = (ULONG)(move_pipe_name(own->name, name, AUDIT_PIPE, TO_OPEN) * sizeof(WCHAR));
     TRACE("NtFsControlFile", "pipe", name);
     return real_NtFsControlFile(handle, event, apc, apc_context, io, code, own, (ULONG)(head + own->name_bytes), out,
                                 out_size);

@@ -117,6 +117,7 @@ NTSTATUS hook_NtMakeTemporaryObject(HANDLE handle)
         name = (struct span){ info->Name.Buffer, info->Name.Length / sizeof(WCHAR) };
         if (!span_has_prefix(name, names.object_root, names.object_root_n) && !is_of_type(handle, "File")) {
             TRACE("NtMakeTemporaryObject", "refused", name);
+            audit_by_rule(AUDIT_OBJECT, RULE_OBJECT_KEPT, AUDIT_OPENED, name.s, name.n * sizeof(WCHAR));
             return STATUS_ACCESS_DENIED;
         }
     }

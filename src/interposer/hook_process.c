@@ -153,9 +153,10 @@ static bool handle_is_ours(HANDLE process, uint32_t pid)
 }
 
 /* what Wine answers for an id that does not exist */
-static NTSTATUS not_there(const char *call)
+static NTSTATUS not_there(const char *call, enum audit_rule rule, uint32_t id)
 {
     TRACE(call, "refused", ((struct span){ NULL, 0 }));
+    audit_by_rule(rule == RULE_THREAD_FOREIGN ? AUDIT_THREAD : AUDIT_PROCESS, rule, AUDIT_OPENED, &id, sizeof(id));
     return STATUS_INVALID_CID;
 }
 
@@ -226,17 +227,21 @@ bool thread_is_ours(uint32_t tid)
 NTSTATUS hook_NtOpenProcess(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, const CLIENT_ID *id)
 {
     CLIENT_ID asked;
+    uint32_t pid, tid;
     NTSTATUS status;
     HANDLE own;
 
     *handle = NULL;
     asked = *id;
+    pid = (uint32_t)(uintptr_t)asked.UniqueProcess;
+    tid = (uint32_t)(uintptr_t)asked.UniqueThread;
     if (!asked.UniqueProcess) { /* by one of its threads */
-        if (!thread_is_ours((uint32_t)(uintptr_t)asked.UniqueThread)) return not_there("NtOpenProcess");
+        if (!thread_is_ours(tid)) return not_there("NtOpenProcess", RULE_THREAD_FOREIGN, tid);
         return real_NtOpenProcess(handle, access, attr, &asked);
     }
-    status = open_process(&own, access, attr, (uint32_t)(uintptr_t)asked.UniqueProcess);
-    if (status == STATUS_INVALID_CID) return not_there("NtOpenProcess");
+    status = open_process(&own, access, attr, pid);
+    if (status == STATUS_INVALID_CID) return not_there("NtOpenProcess", RULE_PROCESS_FOREIGN, pid);
+    audit_by_rule(AUDIT_PROCESS, RULE_PROCESS_OWN, AUDIT_OPENED, NULL, 0);
     *handle = own;
     return status;
 }
@@ -244,10 +249,12 @@ NTSTATUS hook_NtOpenProcess(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATT
 NTSTATUS hook_NtOpenThread(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, const CLIENT_ID *id)
 {
     CLIENT_ID asked;
+    uint32_t tid;
 
     *handle = NULL;
     asked = *id;
-    if (!thread_is_ours((uint32_t)(uintptr_t)asked.UniqueThread)) return not_there("NtOpenThread");
+    tid = (uint32_t)(uintptr_t)asked.UniqueThread;
+    if (!thread_is_ours(tid)) return not_there("NtOpenThread", RULE_THREAD_FOREIGN, tid);
     return real_NtOpenThread(handle, access, attr, &asked);
 }
 
@@ -298,6 +305,11 @@ static bool hosts_drivers(const struct process_parameters *params)
     return n >= tail && span_equal_ascii((struct span){ params->image.Buffer + n - tail, tail }, program);
 }
 
+static void note_image(enum audit_rule rule, const struct process_parameters *params)
+{
+    audit_by_rule(AUDIT_PROCESS, rule, AUDIT_CREATED, params->image.Buffer, params->image.Length & ~1u);
+}
+
 NTSTATUS hook_NtCreateUserProcess(HANDLE *process, HANDLE *thread, ACCESS_MASK process_access,
                                   ACCESS_MASK thread_access, OBJECT_ATTRIBUTES *process_attr,
                                   OBJECT_ATTRIBUTES *thread_attr, ULONG process_flags, ULONG thread_flags,
@@ -307,11 +319,13 @@ NTSTATUS hook_NtCreateUserProcess(HANDLE *process, HANDLE *thread, ACCESS_MASK p
 
     if (params && hosts_drivers(params)) {
         TRACE("NtCreateUserProcess", "refused", ((struct span){ NULL, 0 }));
+        note_image(RULE_DRIVER, params);
         return STATUS_PRIVILEGE_NOT_HELD;
     }
     status = real_NtCreateUserProcess(process, thread, process_access, thread_access, process_attr, thread_attr, process_flags, thread_flags, params, info, attributes);
 
     if (NT_SUCCESS(status) && process && *process) process_register(*process, 0);
+    if (NT_SUCCESS(status) && params) note_image(RULE_PROCESS_OWN, params);
     return status;
 }
 
@@ -380,7 +394,7 @@ NTSTATUS hook_NtQuerySystemInformation(ULONG info_class, void *info, ULONG size,
         struct process_name asked;
 
         if (capture(&asked, info, sizeof(asked)) && !process_exists((uint32_t)asked.id)) {
-            not_there("NtQuerySystemInformation");
+            not_there("NtQuerySystemInformation", RULE_PROCESS_FOREIGN, (uint32_t)asked.id);
             asked.id = 0; /* the call speaks of everything else first */
             return real_NtQuerySystemInformation(info_class, &asked, sizeof(asked), needed);
         }
@@ -402,6 +416,7 @@ NTSTATUS hook_NtLoadDriver(const UNICODE_STRING *name)
 
     if (status == STATUS_NOT_IMPLEMENTED) return status;
     TRACE("NtLoadDriver", "refused", ((struct span){ name->Buffer, name->Length / sizeof(WCHAR) }));
+    audit_by_rule(AUDIT_DRIVER, RULE_DRIVER, AUDIT_OPENED, name->Buffer, name->Length & ~1u);
     return STATUS_PRIVILEGE_NOT_HELD;
 }
 
@@ -411,5 +426,6 @@ NTSTATUS hook_NtUnloadDriver(const UNICODE_STRING *name)
 
     if (status == STATUS_NOT_IMPLEMENTED) return status;
     TRACE("NtUnloadDriver", "refused", ((struct span){ name->Buffer, name->Length / sizeof(WCHAR) }));
+    audit_by_rule(AUDIT_DRIVER, RULE_DRIVER, AUDIT_OPENED, name->Buffer, name->Length & ~1u);
     return STATUS_PRIVILEGE_NOT_HELD;
 }

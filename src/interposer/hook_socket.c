@@ -55,12 +55,15 @@ static NTSTATUS prepare_connect(HANDLE handle, struct ws_sockaddr *addr, size_t 
     struct socket_facts facts = look_at(handle, addr->family == WS_AF_INET6);
     struct slot *slot = socket_slot(handle);
     struct reach here = network_here(facts.stream);
+    struct ws_sockaddr asked;
     enum verdict verdict;
     NTSTATUS status;
     bool explicit;
 
     if (slot) facts.v6_only = slot->flags & SOCKET_V6_ONLY;
+    asked = *addr;
     verdict = network_reach(&here, addr, size, &explicit);
+    note_destination(verdict, facts.stream, &asked);
     if (verdict == REACH_REFUSED) {
         TRACE("connect", "refused", NO_NAME);
         return STATUS_CONNECTION_REFUSED;

@@ -141,7 +141,10 @@ static enum ours judge_window(uint32_t window)
     *(uint32_t *)(teb() + TEB_LAST_ERROR) = error;
     /* 16 bits of a handle are as good as 32 to Wine, but say nothing about the next window in its place */
     if (ours == OURS && window >> 16 && window >> 16 != 0xffff) note_handle(window);
-    if (ours == FOREIGN) TRACE("window", "refused", ((struct span){ NULL, 0 }));
+    if (ours == FOREIGN) {
+        TRACE("window", "refused", ((struct span){ NULL, 0 }));
+        audit_by_rule(AUDIT_WINDOW, RULE_WINDOW_FOREIGN, AUDIT_OPENED, &window, sizeof(window));
+    }
     return ours;
 }
 
@@ -168,7 +171,9 @@ static W checked_thread(W id)
 {
     uint32_t tid = (uint32_t)id;
 
-    return !tid || tid == teb_dword(TEB_THREAD) || thread_is_ours(tid) ? id : NO_THREAD;
+    if (!tid || tid == teb_dword(TEB_THREAD) || thread_is_ours(tid)) return id;
+    audit_by_rule(AUDIT_THREAD, RULE_THREAD_FOREIGN, AUDIT_OPENED, &tid, sizeof(tid));
+    return NO_THREAD;
 }
 
 static W checked_process(W id)
@@ -284,6 +289,19 @@ W hook_NtUserOpenWindowStation PARAMS_2
 
     a0 = (W)move_object(&m, (const OBJECT_ATTRIBUTES *)a0, "NtUserOpenWindowStation", TO_OPEN);
     return real_NtUserOpenWindowStation ARGS_2;
+}
+
+/* Desktops are named below a window station, which is the silo's. */
+W hook_NtUserCreateDesktopEx PARAMS_6
+{
+    note_relative((const OBJECT_ATTRIBUTES *)a0, AUDIT_DESKTOP, RULE_DESKTOP, TO_CREATE);
+    return real_NtUserCreateDesktopEx ARGS_6;
+}
+
+W hook_NtUserOpenDesktop PARAMS_3
+{
+    note_relative((const OBJECT_ATTRIBUTES *)a0, AUDIT_DESKTOP, RULE_DESKTOP, TO_OPEN);
+    return real_NtUserOpenDesktop ARGS_3;
 }
 
 /* OBJECT_DIRECTORY_INFORMATION */

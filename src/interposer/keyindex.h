@@ -60,6 +60,11 @@ struct key_index {
     WCHAR text[INDEX_TEXT];
 };
 
+_Static_assert(offsetof(struct key_index, nodes_n) == 8 && offsetof(struct key_index, nodes) == 524312 &&
+                   offsetof(struct key_index, text) == 19398680, "known to the daemon");
+_Static_assert(sizeof(struct key_node) == 72 && offsetof(struct key_node, name) == 28 && offsetof(struct key_node, name_n) == 36 &&
+                   offsetof(struct key_node, kind) == 44, "known to the daemon");
+
 static inline bool is_private_kind(enum key_kind kind)
 {
     return kind == KIND_MERGED || kind == KIND_OPAQUE || kind == KIND_OWN || kind == KIND_LINK;

@@ -142,6 +142,16 @@ static bool base_origin(struct origin *origin, NTSTATUS *status)
     return true;
 }
 
+/* Nothing outside of \Registry is a key, unless a link leads to one, which no rule knows. */
+static void note_stranger(const OBJECT_ATTRIBUTES *attr, struct span name)
+{
+    HANDLE key;
+
+    if (!NT_SUCCESS(real_NtOpenKeyEx(&key, KEY_QUERY_VALUE, attr, 0))) return;
+    real_NtClose(key);
+    audit_name(AUDIT_KEY, AUDIT_UNDECLARED, RULE_NONE, AUDIT_OPENED, name.s, name.n * sizeof(WCHAR));
+}
+
 /* Names below a private key that programs keep open, HKEY_LOCAL_MACHINE for one, mostly lead to the base: a handle of
  * the base's key, which they are relative to there, pays after some of them. */
 static HANDLE lower_of(struct slot *slot)
@@ -178,7 +188,11 @@ static bool find_origin(struct place *place, const OBJECT_ATTRIBUTES *attr, stru
     }
     origin->path.name = name;
     if (!attr->RootDirectory) {
-        if (!name.n || name.s[0] != '\\' || classify_key(name, &edit) != NAME_MOVED) return false;
+        if (!name.n || name.s[0] != '\\') return false;
+        if (classify_key(name, &edit) != NAME_MOVED) {
+            note_stranger(attr, name);
+            return false;
+        }
         keys_get_ready();
         origin->path = from_root((struct span){ name.s + edit.tail, name.n - edit.tail });
         return true;

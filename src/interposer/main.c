@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "environment.h"
 #include "network.h"
 #include "regtree.h"
@@ -100,6 +101,8 @@ __attribute__((constructor)) static void start(void)
     shared = map_file(config.shared_path, SHARED_SIZE, SHARED_MAGIC, "a silo's shared memory");
     slots_watch(shared);
     network = map_file(config.network_path, NETWORK_SIZE, NETWORK_MAGIC, "a silo's network");
+    audit = map_file(config.audit_path, AUDIT_SIZE, AUDIT_MAGIC, "a silo's record");
+    audit_write_rules(audit);
     find_loaders();
     if (config.trace_path[0]) trace_fd = open(config.trace_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     if (!regtree_init()) fail("cannot lock %s: %s", config.shared_path, strerror(errno));

@@ -161,19 +161,82 @@ static bool is_below_leaf(struct span name, const struct name_edit *edit)
     return status == STATUS_OBJECT_TYPE_MISMATCH;
 }
 
+/* ---- the record ---- */
+
+static unsigned int how(enum purpose purpose)
+{
+    return purpose == TO_CREATE ? AUDIT_CREATED : AUDIT_OPENED;
+}
+
+enum name_class judge_object(struct span name, struct name_edit *edit)
+{
+    enum name_class class = classify_object(name, edit);
+    size_t i;
+
+    if (!edit->listed) return class;
+    for (i = 0; i < config.devices_n; i++) {
+        if (!object_fits(name, edit, config.devices[i].pattern)) continue;
+        if (config.devices[i].class == DEVICE_UNDECLARED) break;
+        edit->rule = (uint16_t)(AUDIT_CATALOGUE + i);
+        return config.devices[i].class == DEVICE_SHARED ? class : NAME_MOVED;
+    }
+    return class;
+}
+
+/* Note the name of an object. One that is the host's without a rule that says why is noted so, if it exists. */
+static uint32_t note_object(enum audit_class class, struct span name, const struct name_edit *edit, unsigned int how)
+{
+    UNICODE_STRING text;
+
+    if (edit->rule >= AUDIT_CATALOGUE && config.devices[edit->rule - AUDIT_CATALOGUE].class == DEVICE_REFUSED)
+        class = AUDIT_REFUSED;
+    if (class == AUDIT_SHARED && edit->rule == RULE_NONE) {
+        const OBJECT_ATTRIBUTES attr = entry_of(name, edit, &text);
+
+        class = AUDIT_UNDECLARED;
+        if (!host_has(&attr)) return 0;
+    }
+    return audit_name(AUDIT_OBJECT, class, class == AUDIT_PRIVATE && !edit->rule ? RULE_OBJECT_PRIVATE : edit->rule, how,
+                      name.s, name.n * sizeof(WCHAR));
+}
+
+static uint32_t add_relative(const OBJECT_ATTRIBUTES *attr, enum audit_space space, enum audit_rule rule, enum purpose purpose)
+{
+    struct audit_note note = { space, AUDIT_PRIVATE, rule, how(purpose), 0 };
+    const struct slot *slot;
+    struct span name;
+
+    if (!audit || !name_of(attr, &name) || !attr->RootDirectory || name.s[0] == '\\') return 0;
+    slot = slot_of(attr->RootDirectory);
+    if (slot && slot->kind == SLOT_DIRECTORY) note.parent = slot->extra;
+    return audit_add(audit, &note, name.s, name.n * sizeof(WCHAR));
+}
+
+void note_relative(const OBJECT_ATTRIBUTES *attr, enum audit_space space, enum audit_rule rule, enum purpose purpose)
+{
+    add_relative(attr, space, rule, purpose);
+}
+
 /* what to use for a name of this class; attr: the host's */
 static const OBJECT_ATTRIBUTES *choose(struct moved *m, const OBJECT_ATTRIBUTES *attr, struct span name,
                                        enum name_class class, struct name_edit edit, const char *call,
                                        enum purpose purpose)
 {
     m->host = NULL;
-    if (class == NAME_MERGED) return attr;
+    if (class == NAME_MERGED) {
+        m->entry = note_object(AUDIT_SHARED, name, &edit, how(purpose));
+        return attr;
+    }
     if (class == NAME_SHARED) {
-        if (purpose == TO_CREATE) {
-            if (host_has(attr) || is_below_leaf(name, &edit)) return attr;
-            atomic_fetch_add(&shared->definitions, 1);
+        bool of_host = false;
+
+        if (purpose == TO_CREATE) of_host = host_has(attr) || is_below_leaf(name, &edit);
+        else of_host = !atomic_load_explicit(&shared->definitions, memory_order_relaxed);
+        if (of_host) {
+            m->entry = note_object(AUDIT_SHARED, name, &edit, how(purpose));
+            return attr;
         }
-        else if (!atomic_load_explicit(&shared->definitions, memory_order_relaxed)) return attr;
+        if (purpose == TO_CREATE) atomic_fetch_add(&shared->definitions, 1);
     }
     if (!move_to_silo(m, attr, name, edit, 0)) {
         static WCHAR nothing[] = { '\\', '\\', '\\' }; /* STATUS_OBJECT_NAME_INVALID, never the host's object */
@@ -184,9 +247,19 @@ static const OBJECT_ATTRIBUTES *choose(struct moved *m, const OBJECT_ATTRIBUTES 
         m->name = (UNICODE_STRING){ sizeof(nothing), sizeof(nothing), nothing };
         return &m->attr;
     }
-    if (class == NAME_SHARED && purpose == TO_OPEN) m->host = attr;
+    if (class == NAME_SHARED && purpose == TO_OPEN) {
+        m->host = attr;
+        m->host_name = name;
+        m->host_edit = edit;
+    }
+    else m->entry = note_object(AUDIT_PRIVATE, name, &edit, how(purpose));
     TRACE(call, "object", name);
     return &m->attr;
+}
+
+void note_host(struct moved *m)
+{
+    m->entry = note_object(AUDIT_SHARED, m->host_name, &m->host_edit, AUDIT_OPENED);
 }
 
 const OBJECT_ATTRIBUTES *move_object(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
@@ -197,8 +270,12 @@ const OBJECT_ATTRIBUTES *move_object(struct moved *m, const OBJECT_ATTRIBUTES *a
     enum name_class class;
 
     m->host = NULL;
-    if (!absolute_name(attr, true, &name)) return attr;
-    class = classify_object(name, &edit);
+    m->entry = 0;
+    if (!absolute_name(attr, true, &name)) {
+        m->entry = add_relative(attr, AUDIT_OBJECT, RULE_OBJECT_BELOW, purpose);
+        return attr;
+    }
+    class = judge_object(name, &edit);
     return choose(m, attr, name, class, edit, call, purpose);
 }
 
@@ -224,14 +301,18 @@ UNICODE_STRING *move_target(struct moved *m, UNICODE_STRING *target, const char 
     class = classify_file(name, &edit);
     if (class == NAME_REFUSED || class == NAME_PIPE_ROOT) {
         TRACE(call, "refused", name);
+        audit_by_rule(AUDIT_OBJECT, RULE_LINK_TARGET, AUDIT_CREATED, name.s, name.n * sizeof(WCHAR));
         return NULL;
     }
     if (class == NAME_MOVED)
         return move_name(m, &attr, name, edit, names.pipe_prefix, names.pipe_prefix_n, 1) ? &m->name : NULL;
     if (classify_key(name, &edit) == NAME_MOVED)
         return move_name(m, &attr, name, edit, names.hive_root, names.hive_root_n, 1) ? &m->name : NULL;
-    class = classify_object(name, &edit);
-    if (class == NAME_MERGED || (class == NAME_SHARED && target_is_of_host(m, name, edit))) return target;
+    class = judge_object(name, &edit);
+    if (class == NAME_MERGED || (class == NAME_SHARED && target_is_of_host(m, name, edit))) {
+        note_object(AUDIT_SHARED, name, &edit, AUDIT_OPENED);
+        return target;
+    }
     if (!move_to_silo(m, &attr, name, edit, 1) || m->attr.RootDirectory) return NULL;
     if (!target->MaximumLength) m->name.MaximumLength = 0; /* an error that the real call reports */
     TRACE(call, "object", name);
@@ -239,6 +320,13 @@ UNICODE_STRING *move_target(struct moved *m, UNICODE_STRING *target, const char 
 }
 
 /* ---- pipes and mailslots ---- */
+
+/* \Device\NamedPipe\, \??\mailslot\ ...: which device is it? */
+static enum audit_space pipe_space(struct span head)
+{
+    while (head.n && head.s[head.n - 1] == '\\') head.n--;
+    return head.n && fold(head.s[head.n - 1]) == 't' ? AUDIT_MAILSLOT : AUDIT_PIPE;
+}
 
 /* the long name that another stands for; shown may be NULL */
 static bool long_name(uint64_t hash, struct span *shown)
@@ -292,11 +380,26 @@ WCHAR *put_name(WCHAR *out, const struct shown *shown)
     return out;
 }
 
-size_t move_pipe_name(WCHAR *out, struct span name)
+/* CreatePipe gives each pipe a number, so the record would fill up with them. */
+static void note_pipe(struct span name, enum audit_space space, enum purpose purpose)
+{
+    static const char unnamed[] = "Win32.Pipes";
+    const size_t n = sizeof(unnamed) - 1;
+    enum audit_rule rule = space == AUDIT_PIPE ? RULE_PIPE : RULE_MAILSLOT;
+
+    if (name.n > n && name.s[n] == '.' && span_equal_ascii((struct span){ name.s, n }, unnamed)) {
+        name.n = n;
+        rule = RULE_PIPE_UNNAMED;
+    }
+    audit_by_rule(space, rule, how(purpose), name.s, name.n * sizeof(WCHAR));
+}
+
+size_t move_pipe_name(WCHAR *out, struct span name, enum audit_space space, enum purpose purpose)
 {
     struct shared_name *entry;
     uint64_t hash;
 
+    note_pipe(name, space, purpose);
     memcpy(out, names.pipe_prefix, names.pipe_prefix_n * sizeof(WCHAR));
     out += names.pipe_prefix_n;
     if (name.n <= PIPE_NAME_LONG) {
@@ -316,7 +419,7 @@ size_t move_pipe_name(WCHAR *out, struct span name)
 }
 
 static const OBJECT_ATTRIBUTES *move_pipe(struct moved *m, const OBJECT_ATTRIBUTES *attr, struct span name,
-                                          struct name_edit edit)
+                                          struct name_edit edit, enum purpose purpose)
 {
     const struct span below = { name.s + edit.tail, name.n - edit.tail };
     WCHAR *out = m->text;
@@ -325,7 +428,7 @@ static const OBJECT_ATTRIBUTES *move_pipe(struct moved *m, const OBJECT_ATTRIBUT
     if (edit.head + names.pipe_prefix_n + below.n > sizeof(m->text) / sizeof(m->text[0]) && !(out = thread_buffer(0)))
         return NULL;
     memcpy(out, name.s, n * sizeof(WCHAR));
-    n += move_pipe_name(out + n, below);
+    n += move_pipe_name(out + n, below, pipe_space((struct span){ name.s, edit.head }), purpose);
     m->attr = *attr;
     m->attr.ObjectName = &m->name;
     if (edit.head) m->attr.RootDirectory = NULL; /* else it is the pipe device, whose names are relative */
@@ -358,14 +461,39 @@ static enum slot_kind root_kind(HANDLE root)
     return slot_kind(root);
 }
 
+/* The only files outside of C: that a silo's programs can read are Wine's own and fonts, which win32u.so opens
+ * by such names. The name is captured and collapsed, so that it is the checked one that is used. NULL: it is none of them. */
+static const OBJECT_ATTRIBUTES *wine_file(struct moved *m, const OBJECT_ATTRIBUTES *attr)
+{
+    const UNICODE_STRING *name = attr->ObjectName;
+    size_t n = name->Length / sizeof(WCHAR), i;
+
+    if (attr->RootDirectory || n > sizeof(m->text) / sizeof(m->text[0])) return NULL;
+    memcpy(m->text, name->Buffer, n * sizeof(WCHAR));
+    n = collapse_path(m->text, n);
+    for (i = 0; i < config.folders_n; i++) {
+        if (!is_in_unix_folder((struct span){ m->text, n }, config.folders[i])) continue;
+        m->attr = *attr;
+        m->attr.ObjectName = &m->name;
+        m->name.Buffer = m->text;
+        m->name.Length = m->name.MaximumLength = (uint16_t)(n * sizeof(WCHAR));
+        TRACE("file of Wine", "file", ((struct span){ m->text, n }));
+        audit_by_rule(AUDIT_FILE, RULE_WINE_FILE, AUDIT_OPENED, m->text, n * sizeof(WCHAR));
+        return &m->attr;
+    }
+    return NULL;
+}
+
 const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
-                                   enum name_class *class_out, NTSTATUS *status)
+                                   enum purpose purpose, enum name_class *class_out, NTSTATUS *status)
 {
     struct name_edit edit = { 0 };
+    const OBJECT_ATTRIBUTES *wines;
     struct span name;
     enum name_class class;
 
     m->host = NULL;
+    m->entry = 0;
     *status = STATUS_SUCCESS;
     *class_out = NAME_UNCHANGED;
     if (attr && attr->RootDirectory && root_kind(attr->RootDirectory) == SLOT_PIPE_ROOT) {
@@ -377,20 +505,26 @@ const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *att
         class = classify_file(name, &edit);
         /* a link or device among the named objects can be opened like a file */
         if (class == NAME_OBJECT) {
-            class = classify_object(name, &edit);
+            class = judge_object(name, &edit);
             return choose(m, attr, name, class, edit, call, TO_OPEN);
         }
     }
     *class_out = class;
-    if (class == NAME_UNCHANGED || class == NAME_PIPE_ROOT) return attr;
+    if (class == NAME_UNCHANGED) return attr;
+    if (class == NAME_PIPE_ROOT) {
+        audit_by_rule(AUDIT_OBJECT, RULE_PIPE_DEVICE, AUDIT_OPENED, name.s, name.n * sizeof(WCHAR));
+        return attr;
+    }
     if (class == NAME_REFUSED) {
+        if (purpose == TO_READ && (wines = wine_file(m, attr))) return wines;
         TRACE(call, "refused", name);
+        audit_by_rule(AUDIT_FILE, RULE_UNIX_PATH, how(purpose), name.s, name.n * sizeof(WCHAR));
         *status = STATUS_OBJECT_PATH_NOT_FOUND;
         return NULL;
     }
     if (name.n > UNICODE_STRING_MAX) return attr; /* the real call refuses it */
     TRACE(call, "pipe", name);
-    if (!(attr = move_pipe(m, attr, name, edit))) *status = STATUS_NO_MEMORY;
+    if (!(attr = move_pipe(m, attr, name, edit, purpose))) *status = STATUS_NO_MEMORY;
     return attr;
 }
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "audit.h"
+
 static size_t append_ascii(WCHAR *out, size_t pos, const char *text)
 {
     while (*text) out[pos++] = (unsigned char)*text++;
@@ -124,13 +126,15 @@ bool is_foreign_drive(struct span name)
 /* rows of names.def */
 struct name_row {
     enum name_class class;
+    bool listed;
     const char *path;
 };
 
 static const struct name_row rows[] = {
-#define PRIVATE NAME_MOVED
-#define SHARED NAME_SHARED
-#define MERGED NAME_MERGED
+#define PRIVATE NAME_MOVED, false
+#define SHARED NAME_SHARED, false
+#define MERGED NAME_MERGED, false
+#define CATALOGUE NAME_SHARED, true
 #define NAME(class, path, reason) { class, path },
 #define NOTE(class, path, reason)
 #include "names.def"
@@ -139,6 +143,7 @@ static const struct name_row rows[] = {
 #undef PRIVATE
 #undef SHARED
 #undef MERGED
+#undef CATALOGUE
 };
 
 static bool is_letter(WCHAR c)
@@ -164,11 +169,16 @@ static size_t match(struct span name, const char *pattern)
     return at == name.n || name.s[at] == '\\' ? at : 0;
 }
 
+static const char devices[] = "\\??";
+
 /* The name's class, where path is what follows \?? of a device, or the whole name of any other object. */
-static enum name_class look_up(struct span path, bool device)
+static enum name_class look_up(struct span path, struct name_edit *edit)
 {
-    static const char devices[] = "\\??";
+    const bool device = edit->device;
     size_t i, taken;
+
+    edit->listed = false;
+    edit->rule = RULE_OBJECT_ROOT;
 
     if (path.n && path.s[path.n - 1] == '\\') path.n--; /* a directory may be written so */
     if (!path.n && !device) return NAME_MERGED;           /* the root */
@@ -183,8 +193,12 @@ static enum name_class look_up(struct span path, bool device)
             if (!taken && *pattern) continue;
         }
         else if (!(taken = match(path, pattern))) continue;
-        if (rows[i].class != NAME_MERGED || taken == path.n) return rows[i].class;
+        if (rows[i].class == NAME_MERGED && taken != path.n) continue;
+        edit->listed = rows[i].listed;
+        edit->rule = rows[i].listed ? RULE_NONE : (uint16_t)(i + 1);
+        return rows[i].class;
     }
+    edit->rule = RULE_OBJECT_PRIVATE;
     return NAME_MOVED;
 }
 
@@ -195,7 +209,13 @@ enum name_class classify_object(struct span name, struct name_edit *edit)
     edit->head = 0;
     edit->tail = start + devices;
     edit->device = devices > 0;
-    return look_up(rest(name, edit->tail), edit->device);
+    return look_up(rest(name, edit->tail), edit);
+}
+
+bool object_fits(struct span name, const struct name_edit *edit, const char *pattern)
+{
+    if (!strncmp(pattern, devices, sizeof(devices) - 1) != edit->device) return false;
+    return match(rest(name, edit->tail), pattern + (edit->device ? sizeof(devices) - 1 : 0));
 }
 
 size_t object_entry(struct span name, const struct name_edit *edit)

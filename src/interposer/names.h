@@ -32,6 +32,8 @@ enum name_class {
 struct name_edit {
     size_t head, tail;
     bool device; /* of an object: name[tail..n) is below \??, the prefix is device_root */
+    uint16_t rule; /* of an object: what decided, a rule of audit.h */
+    bool listed;   /* of an object: a name that the catalogue of devices decides about */
 };
 
 /* names made once from the silo's number */
@@ -62,11 +64,13 @@ bool is_foreign_drive(struct span name);
 /* the folder \??\X:\ */
 bool is_drive_root(struct span name);
 
-/* MOVED, SHARED or MERGED, as names.def has it; with the same edit in all three cases */
+/* MOVED, SHARED or MERGED, as names.def has it; with the same edit in all three cases. A name of the catalogue is SHARED. */
 enum name_class classify_object(struct span name, struct name_edit *edit);
 /* of an absolute name below a directory of objects: how long is the part of it that is the entry of that
  * directory, \??\X of \??\X\Y? */
 size_t object_entry(struct span name, const struct name_edit *edit);
+/* Does the object's name fit a pattern of the catalogue, which is written as those of names.def? */
+bool object_fits(struct span name, const struct name_edit *edit, const char *pattern);
 enum name_class classify_file(struct span name, struct name_edit *edit);
 enum name_class classify_key(struct span name, struct name_edit *edit);
 

@@ -140,6 +140,7 @@ bool network_show(const struct reach *r, void *addr, size_t size, bool local, un
 extern struct network *network; /* NULL: this is no silo */
 /* socket_unix.c: */
 struct reach network_here(bool stream);
+void note_destination(enum verdict verdict, bool stream, const struct ws_sockaddr *addr); /* for the record */
 /* AcceptEx writes two addresses when it completes: note where */
 void accept_note(void *out, uint32_t size, uint32_t recv_size, uint32_t local_size);
 

@@ -61,6 +61,7 @@ struct shared {
 
 _Static_assert(offsetof(struct shared, registry_writes) == 16, "known to the daemon");
 _Static_assert(offsetof(struct shared, processes) == 32768, "known to the daemon");
+_Static_assert(offsetof(struct shared, keys) == 2326688, "known to the daemon");
 _Static_assert(sizeof(struct shared) <= SHARED_SIZE, "fits the file");
 
 #endif

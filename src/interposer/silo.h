@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "audit.h"
 #include "config.h"
 #include "names.h"
 #include "nt.h"
@@ -82,20 +83,31 @@ struct moved {
     OBJECT_ATTRIBUTES attr;
     UNICODE_STRING name;
     const OBJECT_ATTRIBUTES *host; /* what to try if there is nothing of that name in the silo; NULL: nothing */
+    struct span host_name;         /* the same as an absolute name, and what decided about it; for note_host() */
+    struct name_edit host_edit;
+    uint32_t entry;                /* of the record, see audit.h; 0: none */
     WCHAR text[480];
 };
 
-enum purpose { TO_OPEN, TO_CREATE };
+/* TO_READ: a file of Wine's own will do as well, see move_file */
+enum purpose { TO_OPEN, TO_CREATE, TO_READ };
 
 /* The attributes to use in place of attr: attr itself, which may be NULL, or m's with the name moved. *status
  * says whether that failed. Reads the caller's memory: hold no lock. */
 const OBJECT_ATTRIBUTES *move_object(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
                                      enum purpose purpose);
 /* Was there nothing in the silo, and is m->host to be tried? */
-static inline bool try_host(const struct moved *m, NTSTATUS status)
+void note_host(struct moved *m);
+static inline bool try_host(struct moved *m, NTSTATUS status)
 {
-    return m->host && (status == STATUS_OBJECT_NAME_NOT_FOUND || status == STATUS_OBJECT_PATH_NOT_FOUND);
+    if (!m->host || (status != STATUS_OBJECT_NAME_NOT_FOUND && status != STATUS_OBJECT_PATH_NOT_FOUND)) return false;
+    note_host(m);
+    return true;
 }
+/* classify_object, and what the catalogue of devices says */
+enum name_class judge_object(struct span name, struct name_edit *edit);
+/* A name that is relative to a handle, for the record. */
+void note_relative(const OBJECT_ATTRIBUTES *attr, enum audit_space space, enum audit_rule rule, enum purpose purpose);
 /* m->attr = attr with a name in the silo's directory: name, which is attr's or an absolute one made from it, with
  * edit. False: it does not fit. */
 bool move_to_silo(struct moved *m, const OBJECT_ATTRIBUTES *attr, struct span name, struct name_edit edit,
@@ -103,14 +115,14 @@ bool move_to_silo(struct moved *m, const OBJECT_ATTRIBUTES *attr, struct span na
 /* the name of a link's target, moved; NULL: refused. A long one goes to another buffer than move_object's. */
 UNICODE_STRING *move_target(struct moved *m, UNICODE_STRING *target, const char *call);
 const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
-                                   enum name_class *class_out, NTSTATUS *status);
+                                   enum purpose purpose, enum name_class *class_out, NTSTATUS *status);
 const OBJECT_ATTRIBUTES *move_key(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call);
 /* the directory of objects that a handle stands for: see the states above; what is none counts as the silo's */
 unsigned int directory_state(HANDLE root, bool ask);
 bool is_of_type(HANDLE handle, const char *name); /* the type of an object: "Directory" */
 /* The name of a pipe or mailslot with the silo's prefix, or what stands for it if it is too long, at out, which
  * has room for PIPE_NAME_LONG + 64 characters. Returns how long that is. */
-size_t move_pipe_name(WCHAR *out, struct span name);
+size_t move_pipe_name(WCHAR *out, struct span name, enum audit_space space, enum purpose purpose);
 
 /* what the silo calls what the host calls name: one after the other; false: the same */
 struct shown {

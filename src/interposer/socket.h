@@ -66,6 +66,9 @@ static inline NTSTATUS pass(const struct ioctl *c, void *in, ULONG in_size)
                                       c->out_size);
 }
 
+/* for the record: an address as the program gave it */
+void note_address(enum audit_space space, enum audit_rule rule, bool stream, const struct ws_sockaddr *addr);
+
 #define NO_NAME ((struct span){ NULL, 0 })
 
 /* An ioctl that no program asked for. For a 32-bit one, Wine looks for an IO_STATUS_BLOCK of its own behind the Pointer

@@ -14,6 +14,17 @@
 
 #include "socket.h"
 
+void note_address(enum audit_space space, enum audit_rule rule, bool stream, const struct ws_sockaddr *addr)
+{
+    const bool v6 = addr->family == WS_AF_INET6;
+    struct audit_address a = { stream, v6 ? 6 : 4, addr->port, { 0 } };
+
+    if (v6) memcpy(a.addr, addr->v6.addr, sizeof(addr->v6.addr));
+    else memcpy(a.addr, addr->v4.addr, sizeof(addr->v4.addr));
+    if (rule == RULE_NONE) audit_name(space, AUDIT_UNDECLARED, rule, AUDIT_CREATED, &a, sizeof(a));
+    else audit_by_rule(space, rule, space == AUDIT_BIND ? AUDIT_CREATED : AUDIT_OPENED, &a, sizeof(a));
+}
+
 struct bind_params {
     int32_t unknown;
     struct ws_sockaddr addr;
@@ -190,6 +201,7 @@ struct binding {
     enum address_kind kind;
     struct socket_facts facts;
     bool twin, exclusive, beside;
+    struct ws_sockaddr asked;
 };
 
 /* Is the port to be bound elsewhere: published, or out of reach of a host without privileges? */
@@ -254,6 +266,7 @@ static NTSTATUS bind_elsewhere(const struct ioctl *c, struct binding *b, const s
     bool fresh;
 
     if (!network_port_reserve(network, wanted, &port, &fresh)) return STATUS_NO_MEMORY;
+    note_address(AUDIT_BIND, port.published ? RULE_BIND_PUBLISHED : RULE_BIND_LOW, b->facts.stream, &b->asked);
     TRACE("bind", port.published ? "published" : "low port", NO_NAME);
     addr->port = port.real_port;
     if (port.v6) memcpy(addr->v6.addr, port.addr, 16);
@@ -319,6 +332,7 @@ static NTSTATUS do_bind_now(const struct ioctl *c, struct binding *b)
     if (goes_elsewhere(b, &elsewhere)) status = bind_elsewhere(c, b, &elsewhere);
     else {
         TRACE("bind", "socket", NO_NAME);
+        note_address(AUDIT_BIND, RULE_BIND_OWN, b->facts.stream, &b->asked);
         if (b->kind != ADDRESS_OWN) address_set(&b->params.addr, b->twin ? config.twin : config.address);
         b->exclusive = b->facts.stream && address_is_wildcard(b->kind) && is_exclusive(c->handle);
         status = bind_at(c, b);
@@ -343,6 +357,7 @@ static NTSTATUS do_bind_any(const struct ioctl *c, struct binding *b)
     struct ws_sockaddr bound = { 0 };
     NTSTATUS status;
 
+    note_address(AUDIT_BIND, RULE_BIND_CLIENT, b->facts.stream, &b->asked);
     if (b->facts.stream && slot_make(c->handle) && !c->apc) {
         if ((status = check_call(c))) return status;
         memcpy(c->out, &b->params.addr, size);
@@ -367,6 +382,16 @@ static bool is_wrong_length(const struct ioctl *c)
     return c->in_size < 4 + V4_SIZE || c->out_size < c->in_size - 4;
 }
 
+/* An address of the machine's that is not loopback, and so everybody's; others can't be bound. */
+static NTSTATUS bind_unmoved(const struct ioctl *c, const struct ws_sockaddr *addr)
+{
+    NTSTATUS status = pass(c, c->in, c->in_size);
+
+    if (!status && (addr->family == WS_AF_INET || addr->family == WS_AF_INET6))
+        note_address(AUDIT_BIND, RULE_NONE, look_at(c->handle, false).stream, addr);
+    return status;
+}
+
 NTSTATUS do_bind(const struct ioctl *c)
 {
     struct reach here = network_here(true);
@@ -377,9 +402,11 @@ NTSTATUS do_bind(const struct ioctl *c)
     if (is_wrong_length(c) || !capture(&b.params, c->in, b.in_size)) return pass(c, c->in, c->in_size);
     if (b.params.addr.family == WS_AF_INET6 && c->in_size < 4 + V6_OLD_SIZE) return pass(c, c->in, c->in_size);
     b.kind = address_kind(&here.silo, &b.params.addr, b.in_size - 4);
-    if (b.kind == ADDRESS_OTHER) return pass(c, c->in, c->in_size);
+    b.asked = b.params.addr;
+    if (b.kind == ADDRESS_OTHER) return bind_unmoved(c, &b.asked);
     if (b.kind == ADDRESS_FOREIGN) {
         TRACE("bind", "refused", NO_NAME);
+        note_address(AUDIT_BIND, RULE_BIND_FOREIGN, true, &b.asked);
         return STATUS_INVALID_ADDRESS_COMPONENT;
     }
     b.facts = look_at(c->handle, b.params.addr.family == WS_AF_INET6);

@@ -18,6 +18,7 @@
 
 #include "network.h"
 #include "silo.h"
+#include "socket.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define NEXT(name)                   \
@@ -71,6 +72,27 @@ static struct network *network_of(uint32_t id)
 struct reach network_here(bool stream)
 {
     return (struct reach){ { config.address, config.twin }, network, network_of, stream, false };
+}
+
+/* Ports that are given to clients, by Linux or Windows, from this one on: noted as one, or the record would fill up. */
+enum { FIRST_CLIENT_PORT = 32768 };
+
+void note_destination(enum verdict verdict, bool stream, const struct ws_sockaddr *addr)
+{
+    static const enum audit_rule rules[] = {
+        [REACH_UNCHANGED] = RULE_CONNECT_OUT, [REACH_REFUSED] = RULE_CONNECT_FOREIGN, [REACH_OWN] = RULE_CONNECT_OWN,
+        [REACH_TWIN] = RULE_CONNECT_OWN, [REACH_LINKED] = RULE_CONNECT_LINKED,
+    };
+
+    struct ws_sockaddr noted = *addr;
+
+    if (addr->family != WS_AF_INET && addr->family != WS_AF_INET6) return;
+    if (ntohs(addr->port) >= FIRST_CLIENT_PORT) {
+        noted.port = 0;
+        /* a server answers any number of others */
+        if (verdict == REACH_UNCHANGED && !stream) noted = (struct ws_sockaddr){ .family = addr->family };
+    }
+    note_address(AUDIT_CONNECT, rules[verdict], stream, &noted);
 }
 
 /* ---- datagrams ---- */
@@ -209,14 +231,16 @@ static bool redirect_datagram(int fd, struct msghdr *m, union name *name, union 
 {
     static const uint8_t any[4] = { 0, 0, 0, 0 };
     struct reach r = network_here(false);
-    struct ws_sockaddr to, local;
+    struct ws_sockaddr to, local, asked;
     enum verdict verdict;
     enum place place;
     bool explicit;
 
     if (!address_from_unix(&to, m->msg_name, m->msg_namelen)) return true;
     r.answers = true;
+    asked = to;
     verdict = network_reach(&r, &to, address_size(&to), &explicit);
+    note_destination(verdict, false, &asked);
     if (verdict == REACH_REFUSED) return false;
     if (verdict != REACH_UNCHANGED && !is_udp(fd)) return true; /* echo requests: any loopback address answers */
     if (!own_address(fd, &local)) return true;

@@ -8,8 +8,8 @@ r"""The typed interface to winesilo; everything the command line does.
 ...     silo.run([r"C:\mysql\mysqld.exe", "--install-manual", "MySQL"])
 ...     silo.service("MySQL").start()
 
-Objects of this module are names, not connections: making one asks nothing, and each call stands for
-itself. All errors are :class:`winesilo.errors.WinesiloError`.
+Objects of this module are names, not connections: making one asks nothing. All errors are
+:class:`winesilo.errors.WinesiloError`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from winesilo.errors import (
 from winesilo.host import enter, process
 from winesilo.host.base import OnProgress, init_host
 from winesilo.host.paths import DEFAULT_HOST, HostPaths
-from winesilo.models import HostStatus, Process, ServiceOptions, SiloInfo, model
+from winesilo.models import Audit, HostStatus, Process, ServiceOptions, SiloInfo, model
 from winesilo.service import Service
 from winesilo.services.model import Service as ServiceInfo
 from winesilo.vm.views import split_copy_path
@@ -41,6 +41,7 @@ __all__ = [
     "DEVNULL",
     "PIPE",
     "STDOUT",
+    "Audit",
     "Completed",
     "Host",
     "HostStatus",
@@ -164,6 +165,7 @@ class Host:
         address: str | None = None,
         links: Sequence[str] = (),
         publish: Sequence[str] = (),
+        catalogue: str | None = None,
         on_progress: OnProgress | None = None,
     ) -> Silo:
         """Make a silo; it is not started.
@@ -175,6 +177,7 @@ class Host:
             links: silos that it may reach, at their addresses and by their names.
             publish: ports to bind at an address of the machine in place of the silo's own, each as
                 ``[HOSTADDR:]HOSTPORT:PORT[/tcp|/udp]``.
+            catalogue: the text of a catalogue of drivers and devices; goes before the host's.
             on_progress: told what goes on.
 
         Raises:
@@ -185,6 +188,7 @@ class Host:
             HostNotInitialised, BaseDamaged, DiskFull: the host is not as it must be.
         """
         params: dict[str, Any] = {"name": name, "windows": windows, "address": address}
+        params |= {} if catalogue is None else {"catalogue": catalogue}
         params |= {key: list(value) for key, value in (("links", links), ("publish", publish)) if value}
         self._call("silo.create", params, on_progress)
         return Silo(self, name, temporary=True)
@@ -476,6 +480,10 @@ class Silo:
             SiloNotFound, SiloNotRunning: as it says.
         """
         return [model(Process, row) for row in self._call("silo.ps")]
+
+    def audit(self) -> Audit:
+        """Every rendezvous of its processes; raises SiloNotFound, SiloNotRunning."""
+        return model(Audit, self._call("silo.audit"))
 
     def logs(self, service: str | None = None, *, lines: int = 100) -> str:
         """What its programs wrote to their standard output and error.

@@ -7,7 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, TypeVar
 
-__all__ = ["BoundPort", "HostStatus", "Process", "ServiceOptions", "SiloInfo", "model"]
+__all__ = [
+    "Audit",
+    "AuditRule",
+    "BoundPort",
+    "HostStatus",
+    "Process",
+    "Rendezvous",
+    "ServiceOptions",
+    "SiloInfo",
+    "model",
+]
 
 T = TypeVar("T")
 
@@ -100,6 +110,56 @@ class BoundPort(TypedDict):
     address: str
     host_port: int
     published: bool
+
+
+#: ``source``: ``built in``, ``catalogue`` or ``outside``; its ``class``; the ``pattern`` of names that it is
+#: for, if it is for names; the ``reason``.
+AuditRule = TypedDict("AuditRule", {"source": str, "class": str, "pattern": str, "reason": str})
+
+#: ``kind``: ``object``, ``pipe``, ``mailslot``, ``rpc endpoint``, ``com class``, ``socket``, ``key``,
+#: ``file``, ``device``, ``driver``, ``window station``, ``desktop``, ``window``, ``atom``, ``process``,
+#: ``thread``, ``service``; its ``name``; its ``class``: ``undeclared``, ``shared``, ``refused``, ``private``;
+#: ``how``: what programs did; where it was ``seen``: ``record``, ``handles``, ``descriptors``, ``registry``,
+#: ``files``; the ``rule``.
+Rendezvous = TypedDict(
+    "Rendezvous",
+    {
+        "kind": str,
+        "name": str,
+        "class": str,
+        "how": Sequence[str],
+        "seen": Sequence[str],
+        "rule": AuditRule | None,
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What a silo's processes have met through (docs/design/audit.md).
+
+    Attributes:
+        silo: its name.
+        started: since when (ISO 8601); written keys and files: since it was created or cloned.
+        complete: whether nothing was lost.
+        lost: names that found no room in the record.
+        unfinished: names whose writer was ended in the middle.
+        counts: how many rendezvous of each class.
+        rendezvous: all of them, the undeclared ones first.
+    """
+
+    silo: str
+    started: str
+    complete: bool
+    lost: int
+    unfinished: int
+    counts: Mapping[str, int]
+    rendezvous: Sequence[Rendezvous]
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is undeclared, and nothing was lost."""
+        return self.complete and not self.counts["undeclared"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@
 #define ADDRESS "address\t127.7.0.7\n"
 #define TWIN "twin\t127.135.0.7\n"
 #define SHARED "shared\t/run/shared.mem\n" NETWORK
-#define NETWORK "network\t/run/net/7\n"
+#define NETWORK "network\t/run/net/7\n" AUDIT
+#define AUDIT "audit\t/run/audit.mem\n"
 #define LOADER "loader\t/usr/lib/wine/wine64\n"
 #define GOOD HEADER ID ADDRESS TWIN SHARED LOADER
 
@@ -48,6 +49,12 @@ static void test_good(void)
                                                       "machine\\hardware"));
     CHECK(config.volatiles[0].text[0] == 'm'); /* lower case, whatever was given */
     CHECK(config.links_n == 1 && config.links[0].from.n == 9 && config.links[0].to.n == 9);
+    CHECK(!strcmp(config.audit_path, "/run/audit.mem") && !config.devices_n);
+    CHECK(accepted(GOOD "device\tshared\t\\??\\NUL\ndevice\trefused\t\\Device\\X*\n"));
+    CHECK(config.devices_n == 2 && config.devices[0].class == DEVICE_SHARED && config.devices[1].class == DEVICE_REFUSED);
+    CHECK(!strcmp(config.devices[1].pattern, "\\Device\\X*"));
+    CHECK(!accepted(GOOD "device\town\t\\??\\NUL\n") && !accepted(GOOD "device\tshared\tNUL\n"));
+    CHECK(!accepted(GOOD "device\tshared\n") && !accepted(HEADER ID ADDRESS TWIN "shared\t/s\nnetwork\t/n\n" LOADER));
     CHECK(accepted(GOOD));
     CHECK(!config.trace_path[0] && !config.links_n && !config.volatiles_n && config.loaders == 1);
 }

@@ -374,8 +374,39 @@ static void test_compare(void)
     free_span(name);
 }
 
+/* patterns of the catalogue, which are for the whole of a name or for what is above it */
+static void test_catalogue(void)
+{
+    static const struct {
+        const char *name, *pattern;
+        bool fits;
+    } rows[] = {
+        { "\\??\\NUL", "\\??\\NUL", true },
+        { "\\DosDevices\\Global\\nul", "\\??\\NUL", true },
+        { "\\??\\GLOBALROOT\\Device\\Null", "\\Device\\Null", true },
+        { "\\Device\\Http\\ReqQueue", "\\Device\\Http", true },
+        { "\\Device\\Http2", "\\Device\\Http", false },
+        { "\\??\\COM12", "\\??\\COM*", true },
+        { "\\??\\COM", "\\??\\COM*", false },
+        { "\\??\\Null", "\\Device\\Null", false },
+        { "\\Device\\NUL", "\\??\\NUL", false },
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct span name = wide(rows[i].name);
+        struct name_edit edit;
+
+        classify_object(name, &edit);
+        CHECK_ROW(rows[i].name, edit.listed && !edit.rule);
+        CHECK_ROW(rows[i].name, object_fits(name, &edit, rows[i].pattern) == rows[i].fits);
+        free_span(name);
+    }
+}
+
 int main(void)
 {
+    test_catalogue();
     test_init();
     test_classes();
     test_notes();

@@ -21,6 +21,11 @@ def test_whole_life(user_cli: Cli) -> None:
     user_cli.ok("exec", "one", "--", "cmd", "/c", r"echo kept>C:\windows\kept.txt& del C:\windows\win.ini")
     assert user_cli("service", "one", "start", "Spooler", "--json").json()["state"] == "running"
     assert user_cli("service", "two", "show", "Spooler", "--json").json()["state"] == "stopped"
+    audited = user_cli("audit", "one", "--json").json()
+    assert audited["counts"]["undeclared"] == 0
+    written = {one["name"]: one["how"] for one in audited["rendezvous"] if one["kind"] == "file"}
+    assert written[r"C:\windows\kept.txt"] == ["written"]
+    assert written[r"C:\windows\win.ini"] == ["deleted"]
     user_cli.ok("stop", "one")
     user_cli.ok("start", "one")
     assert "kept" in user_cli.ok("exec", "one", "--", "reg", "query", r"HKLM\Software\User", "/v", "a")

@@ -82,6 +82,25 @@ STATUS: dict[str, Any] = {
     "uptime_s": 3.5,
     "memory_pss_bytes": 50 << 20,
 }
+AUDIT: dict[str, Any] = {
+    "silo": "db1",
+    "started": "2024-01-01T00:00:00+00:00",
+    "complete": True,
+    "lost": 0,
+    "unfinished": 0,
+    "counts": {"undeclared": 0, "shared": 1, "refused": 0, "private": 1},
+    "rendezvous": [
+        {
+            "kind": "device",
+            "name": "\\??\\NUL",
+            "class": "shared",
+            "how": ["opened"],
+            "seen": ["record"],
+            "rule": {"source": "catalogue", "class": "shared", "pattern": "\\??\\NUL", "reason": "no state"},
+        },
+        {"kind": "pipe", "name": "a\n\x1b[2Jb", "class": "private", "how": [], "seen": [], "rule": None},
+    ],
+}
 ANSWERS: dict[str, Any] = {
     "host.status": STATUS,
     "host.stop": None,
@@ -95,6 +114,7 @@ ANSWERS: dict[str, Any] = {
     "silo.rm": None,
     "silo.update": SILO,
     "silo.ps": [PROCESS],
+    "silo.audit": AUDIT,
     "silo.cp": 3,
     "silo.logs": {"path": "/log", "text": "one\ntwo"},
     "service.ls": [SERVICE],
@@ -200,11 +220,37 @@ def test_requests(
 
 
 @pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({}, 0),
+        ({"counts": {"undeclared": 1, "shared": 0, "refused": 0, "private": 0}}, 1),
+        ({"complete": False, "lost": 5}, 1),
+        ({"complete": False, "unfinished": 5}, 1),
+    ],
+)
+def test_audit_ends_with_what_it_found(
+    requests: Requests,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, Any],
+    code: int,
+) -> None:
+    monkeypatch.setitem(ANSWERS, "silo.audit", {**AUDIT, **change})
+    assert main(["audit", "db1"]) == code
+    assert requests[0] == ("silo.audit", {"name": "db1"})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4, "a name can't make lines of its own"
+    assert "\x1b" not in lines[2]
+    assert ("5 " in lines[-1]) == ("complete" in change)
+
+
+@pytest.mark.parametrize(
     ("words", "expected"),
     [
         ("ls", [SILO]),
         ("inspect db1", SILO),
         ("ps db1", [PROCESS]),
+        ("audit db1", AUDIT),
         ("host status", STATUS),
         ("service db1 ls", [SERVICE]),
         ("service db1 show Spooler", SERVICE),
@@ -328,7 +374,7 @@ def test_help_is_fast_because_it_imports_little() -> None:
 def test_only_what_exists_is_offered() -> None:
     """The contract's commands of this version, and none that is not there yet."""
     life = "create update clone start stop restart suspend resume rm"
-    others = "demo host ls inspect ps exec cp service logs"
+    others = "demo host ls inspect ps exec cp service logs audit analyze"
     assert set(silo.commands) == {*life.split(), *others.split()}
 
 

@@ -25,6 +25,7 @@ PURE = [
         "nsi",
         "keyindex",
         "variables",
+        "audit",
     )
 ]
 #: What a hook needs besides, where a test has the rest of Wine pretended: test_hook_X is of hook_X.c.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from winesilo.errors import LibraryMissing
 from winesilo.interposer import Config, library_path
 from winesilo.interposer.config import CONFIG_VARIABLE, SHARED_SIZE, SharedMemory
 from winesilo.interposer.network import NETWORK_SIZE, NetworkFile
+from winesilo.interposer.record import RECORD_SIZE, RecordFile
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITIONS = ROOT / "src" / "interposer" / "syscalls.def"
@@ -63,11 +65,13 @@ def symbols(which: str, path: Path) -> set[str]:
 def good(tmp_path: Path) -> Config:
     SharedMemory(tmp_path / "shared.mem")
     NetworkFile(tmp_path / "net")
+    RecordFile(tmp_path / "audit.mem")
     return Config(
         silo_id=7,
         address="127.7.0.7",
         shared=tmp_path / "shared.mem",
         network=tmp_path / "net",
+        record=tmp_path / "audit.mem",
         loaders=[Path("/bin/true").resolve()],
     )
 
@@ -144,9 +148,7 @@ def test_only_loaders_may_be_run(library: Path, good: Config, tmp_path: Path) ->
 def test_steering_variables_are_kept_for_children(library: Path, good: Config, tmp_path: Path) -> None:
     """A program does not find them in its environment; getenv and the programs it becomes do."""
     python = Path(sys.executable).resolve()
-    Config(silo_id=7, address="127.7.0.7", shared=good.shared, network=good.network, loaders=[python]).write(
-        tmp_path / "interposer.conf"
-    )
+    dataclasses.replace(good, loaders=[python]).write(tmp_path / "interposer.conf")
     environment = {
         "LD_PRELOAD": str(library),
         CONFIG_VARIABLE: str(tmp_path / "interposer.conf"),
@@ -233,7 +235,11 @@ def test_configuration_that_is_a_directory(library: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("kind", "size", "what"),
-    [("shared", SHARED_SIZE, "shared memory"), ("network", NETWORK_SIZE, "network")],
+    [
+        ("shared", SHARED_SIZE, "shared memory"),
+        ("network", NETWORK_SIZE, "network"),
+        ("record", RECORD_SIZE, "record"),
+    ],
 )
 def test_shared_files_must_be_whole(
     library: Path, good: Config, tmp_path: Path, kind: str, size: int, what: str
@@ -252,7 +258,5 @@ def test_shared_files_must_be_whole(
 def test_loader_must_exist(library: Path, good: Config, tmp_path: Path) -> None:
     path = tmp_path / "interposer.conf"
     loader = tmp_path / "wine64"
-    Config(silo_id=7, address="127.7.0.7", shared=good.shared, network=good.network, loaders=[loader]).write(
-        path
-    )
+    dataclasses.replace(good, loaders=[loader]).write(path)
     assert "no Wine loader" in refused(library, path, names=loader)

@@ -16,7 +16,7 @@ from typing import NoReturn
 import click
 
 from winesilo import __version__
-from winesilo.cli import demo, execute, files, host, service, show, silos
+from winesilo.cli import audit, demo, execute, files, host, service, show, silos
 from winesilo.cli.options import Settings
 from winesilo.cli.output import print_error
 from winesilo.errors import EXIT_FAILED, EXIT_USAGE, WinesiloError
@@ -54,8 +54,8 @@ def silo(ctx: click.Context, host_name: str, debug: bool) -> None:
     ctx.obj = Settings(host_name=host_name, debug=debug)
 
 
-for command in (*host.COMMANDS, *silos.COMMANDS, *show.COMMANDS, *execute.COMMANDS, *files.COMMANDS,
-                *service.COMMANDS, *demo.COMMANDS):  # fmt: skip
+for command in (*host.COMMANDS, *silos.COMMANDS, *show.COMMANDS, *audit.COMMANDS, *execute.COMMANDS,
+                *files.COMMANDS, *service.COMMANDS, *demo.COMMANDS):  # fmt: skip
     silo.add_command(command)
 
 

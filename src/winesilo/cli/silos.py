@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import click
 
 from winesilo.cli import output
 from winesilo.cli.options import Settings, pass_settings, timeout_option
-from winesilo.errors import WinesiloError
+from winesilo.errors import UsageError, WinesiloError
 
 names_argument = click.argument("names", metavar="NAME...", nargs=-1, required=True)
 
@@ -38,6 +39,12 @@ publish_option = click.option(
 @click.option("--address", metavar="ADDR", help="The silo's address, of the form 127.x.y.z.")
 @link_option
 @publish_option
+@click.option(
+    "--catalogue",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="What it shares of the host's drivers and devices; goes before the host's catalogue.",
+)
 @pass_settings
 def create(
     settings: Settings,
@@ -46,11 +53,19 @@ def create(
     address: str | None,
     link: Sequence[str],
     publish: Sequence[str],
+    catalogue: str | None,
 ) -> None:
     """Make a new silo; it is not started."""
+    text = None if catalogue is None else read_text(catalogue)
     with output.progress() as on_progress:
         settings.host().create(
-            name, windows=windows, address=address, links=link, publish=publish, on_progress=on_progress
+            name,
+            windows=windows,
+            address=address,
+            links=link,
+            publish=publish,
+            catalogue=text,
+            on_progress=on_progress,
         )
 
 
@@ -154,6 +169,18 @@ def resume(settings: Settings, names: Sequence[str]) -> int:
 def rm(settings: Settings, names: Sequence[str], force: bool) -> int:
     """Remove silos with everything in them."""
     return for_each(names, lambda name: settings.silo(name).remove(force=force))
+
+
+def read_text(path: str) -> str:
+    """The text of a file that an option names.
+
+    Raises:
+        UsageError: it can't be read.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} can't be read: {error}") from error
 
 
 def for_each(names: Sequence[str], action: Callable[[str], object]) -> int:

@@ -89,6 +89,7 @@ def silo_create(request: Request) -> dict[str, Any]:
         params.optional_text("address"),
         params.texts("links"),
         params.texts("publish"),
+        params.optional_text("catalogue"),
     )
 
 
@@ -159,6 +160,11 @@ def silo_inspect(request: Request) -> dict[str, Any]:
 def silo_ps(request: Request) -> list[dict[str, Any]]:
     """A silo's processes."""
     return request.engine.processes(request.params.text("name"))
+
+
+def silo_audit(request: Request) -> dict[str, Any]:
+    """Every rendezvous of a silo."""
+    return request.engine.audit(request.params.text("name"))
 
 
 def silo_exec(request: Request) -> dict[str, Any]:
@@ -276,6 +282,7 @@ METHODS: Final[dict[str, Method]] = {
     "silo.ls": silo_ls,
     "silo.inspect": silo_inspect,
     "silo.ps": silo_ps,
+    "silo.audit": silo_audit,
     "silo.exec": silo_exec,
     "silo.cp": silo_cp,
     "silo.logs": silo_logs,

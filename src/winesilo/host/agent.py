@@ -14,7 +14,7 @@ import itertools
 import os
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
@@ -49,6 +49,7 @@ class Op(enum.IntEnum):
     PROCESS_WAIT = 14
     KEY_GET = 15
     KEY_SET = 16
+    HANDLES = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,25 @@ class WindowsProcess:
     created: int
     cpu_100ns: int
     working_set: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """One row of the HANDLES operation: a handle of a Windows process that leads to something with a name.
+
+    Attributes:
+        pid: the process.
+        value: the handle in it.
+        access: what it allows.
+        type: the type of object (``Event``, ``File`` ...).
+        name: the object's name; of a process or thread, the process's id.
+    """
+
+    pid: int
+    value: int
+    access: int
+    type: str
     name: str
 
 
@@ -214,6 +234,10 @@ class Agent:
         """Every Windows process of the host, silos included."""
         return parse_processes(self.call(Op.PROCESSES))
 
+    def handles(self, pids: Sequence[int]) -> list[Handle]:
+        """The handles of some processes, where they lead to something with a name."""
+        return parse_handles(self.call(Op.HANDLES, struct.pack(f"<{len(pids)}I", *pids)))
+
     def terminate(self, pid: int, exit_code: int = 1) -> None:
         """End a Windows process by its Windows id."""
         self.call(Op.TERMINATE, struct.pack("<II", pid, exit_code))
@@ -310,4 +334,22 @@ def parse_processes(reply: bytes) -> list[WindowsProcess]:
         name = reply[offset:end].decode("utf-8", "replace")
         rows.append(WindowsProcess(pid, ppid, threads, created, cpu, working_set, name))
         offset = end + 1
+    return rows
+
+
+def parse_handles(reply: bytes) -> list[Handle]:
+    """Decode the reply of HANDLES: repeated u32 pid, handle, access, type, name."""
+    rows: list[Handle] = []
+    head = struct.Struct("<III")
+    offset = 0
+    while offset < len(reply):
+        type_end = reply.find(b"\0", offset + head.size)
+        name_end = reply.find(b"\0", type_end + 1)
+        if offset + head.size > len(reply) or type_end < 0 or name_end < 0:
+            raise AgentError("the agent's list of handles is cut off")
+        pid, value, access = head.unpack_from(reply, offset)
+        kind = reply[offset + head.size : type_end].decode("utf-8", "replace")
+        name = reply[type_end + 1 : name_end].decode("utf-8", "replace")
+        rows.append(Handle(pid, value, access, kind, name))
+        offset = name_end + 1
     return rows

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from winesilo.errors import HostError, WinesiloError, to_wire
-from winesilo.host import namespaces, nsinit, overlayfs, process, template, wine
+from winesilo.host import catalogue, namespaces, nsinit, overlayfs, process, template, wine
 from winesilo.host.base import FORMAT, HostInfo, OnProgress
 from winesilo.host.files import os_errors, remove_tree, require_space, write_atomic
 from winesilo.host.paths import HostPaths
@@ -138,8 +138,10 @@ def describe(paths: HostPaths, installation: wine.Wine, prefix: Path, wine32: st
     """Write the hive templates of ``prefix`` and return the record for host.json."""
     base = template.read_base(prefix)
     links = template.link_table(base)
-    write_atomic(paths.hive_template, render(template.build(base, links)).encode())
-    write_atomic(paths.version_template, render(template.build(base, links, with_version=True)).encode())
+    known = catalogue.load([paths.catalogue])
+    for path, with_version in ((paths.hive_template, False), (paths.version_template, True)):
+        write_atomic(path, render(template.build(base, links, with_version, known.masks)).encode())
+    write_atomic(paths.template_catalogue, known.digest().encode())
     return HostInfo(
         format=FORMAT,
         wine=installation.version_text,

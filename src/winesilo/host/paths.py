@@ -132,6 +132,16 @@ class HostPaths:
         return self.data / "version.hive"
 
     @property
+    def template_catalogue(self) -> Path:
+        """Which catalogue of drivers both were made with (its digest)."""
+        return self.data / "template.catalogue"
+
+    @property
+    def catalogue(self) -> Path:
+        """The user's catalogue of drivers and devices; there need be none."""
+        return self.data / "catalogue.toml"
+
+    @property
     def silos(self) -> Path:
         """One directory per silo."""
         return self.data / "silos"

@@ -170,6 +170,12 @@ class HostRuntime:
         ns.Mount(drive, prefix / "drive_c", "none", ns.MS_BIND | ns.MS_REC).execute()
         return prefix
 
+    @property
+    def server_directory(self) -> Path:
+        """The wineserver's own directory: its socket, and memory that it shares."""
+        assert self._server is not None
+        return self._server.directory
+
     def ports(self) -> list[Path]:
         """Links to the machine's serial and parallel ports, as Wine has found them (com1, lpt1 ...)."""
         links = (self._prefix / "dosdevices").iterdir()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -135,20 +135,26 @@ class _Builder:
         self.hive.add(Key(f"{self.make_private(parent).path}\\{name}", self.now, link=True))
 
 
-def build(base: Registry, links: Links, with_version: bool = False) -> Registry:
+def build(
+    base: Registry,
+    links: Links,
+    with_version: bool = False,
+    masks: Callable[[str], bool] = lambda driver: True,
+) -> Registry:
     """The hive of a new silo; :func:`fill_in` completes its text.
 
     Args:
         base: the base's registry, from :func:`read_base`.
         links: its symbolic links, from :func:`link_table`.
         with_version: also have private copies of the keys that may hold the Windows version.
+        masks: whether a driver service is disabled (:meth:`winesilo.host.catalogue.Catalogue.masks`).
     """
     builder = _Builder(base, links)
     for path in ("Machine", "User"):
         builder.make_private(path)
     services = builder.make_private(SERVICES)
     for key in base.below(services.path):
-        start = masked_start(key) if key.path.count("\\") == services.path.count("\\") + 1 else None
+        start = masked_start(key, masks) if key.path.count("\\") == services.path.count("\\") + 1 else None
         if start is not None:
             builder.make_private(key.path).set("Start", Value.dword(start))
     for path in HIDDEN:
@@ -172,22 +178,28 @@ def volatile_keys(links: Links) -> list[str]:
     return sorted({canonical(path, links).lower() for path in VOLATILE_KEYS} | set(VOLATILE_KEYS))
 
 
+def catalogue_of(path: Path) -> str | None:
+    """Which catalogue of drivers the templates were made with (its digest); None: it is not known."""
+    return path.read_text(encoding="ascii") if path.is_file() else None
+
+
 def windows_time(seconds: float) -> int:
     """100 ns since 1601, from seconds since 1970."""
     return int((seconds + 11_644_473_600) * 10_000_000)
 
 
-def masked_start(key: Key) -> int | None:
+def masked_start(key: Key, masks: Callable[[str], bool] = lambda driver: True) -> int | None:
     """The start type a base service gets in a silo, or None to leave it as it is."""
     kind = key.get("Type")
     start = key.get("Start")
     number = kind.as_dword() if kind else None
     if number is None:
         return None
+    name = key.path.rpartition("\\")[2]
     if number & _TYPE_DRIVERS:
-        return _START_DISABLED
+        return _START_DISABLED if masks(name) else None
     automatic = start is not None and start.as_dword() == _START_AUTO
-    wanted = key.path.rpartition("\\")[2].lower() in STARTED
+    wanted = name.lower() in STARTED
     if automatic == wanted:
         return None
     return _START_AUTO if wanted else _START_DEMAND

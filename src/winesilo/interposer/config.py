@@ -7,6 +7,7 @@ sparse file that every process of the silo maps:
     16      u64      registry writes so far (the daemon saves the hive when it moved)
     32768   65536 entries of 16 bytes, at index (Windows pid >> 2) & 0xffff:
             u32 Windows pid, u32 Unix pid, u64 creation time
+    2326688 the index of private registry keys (``keyindex.h``)
 
 All numbers are little endian; what else the file holds belongs to the library.
 """
@@ -34,6 +35,17 @@ _WRITES_OFFSET: Final = 16
 _TABLE_OFFSET: Final = 32768
 _TABLE_ENTRIES: Final = 65536
 _ENTRY: Final = struct.Struct("<IIQ")
+#: Where the index of private keys is (struct key_index), and what of it is read here.
+_INDEX: Final = 2326688
+_INDEX_NODES_AT: Final = _INDEX + 524312
+_INDEX_TEXT_AT: Final = _INDEX + 19398680
+_INDEX_NODES: Final = 1 << 18
+_INDEX_DEPTH: Final = 512
+#: struct key_node: parent, next, first child, two siblings, serial, children, name, target; four lengths;
+#: kind, flags; what it was renamed to; times.
+_NODE: Final = struct.Struct("<9I4HBBxxIIqq")
+#: enum key_kind
+_KINDS: Final = {2: "changed", 3: "replaced", 4: "created", 5: "created", 7: "deleted"}
 _NATIVE: Final = Path(__file__).resolve().parent.parent / "_native"
 
 
@@ -71,10 +83,12 @@ class Config:
         address: its IPv4 address.
         shared: path of shared.mem.
         network: path of the network file.
+        record: path of the record of rendezvous.
         loaders: the only Unix programs a silo's process may exec.
         folders: folders that its programs may read by Unix path, besides the one Wine was loaded from.
         links: symbolic links of the base's registry (lower-case logical paths).
         volatile: registry keys whose private copies must not be saved (lower-case logical paths).
+        devices: the catalogue's names of devices and drivers, (class, pattern); the first that fits decides.
         trace: write one line per redirected call to this file.
     """
 
@@ -82,10 +96,12 @@ class Config:
     address: str
     shared: Path
     network: Path
+    record: Path
     loaders: Sequence[Path]
     links: Sequence[tuple[str, str]] = ()
     volatile: Sequence[str] = ()
     folders: Sequence[Path] = ()
+    devices: Sequence[tuple[str, str]] = ()
     trace: Path | None = None
 
     def render(self) -> str:
@@ -101,8 +117,10 @@ class Config:
             ("twin", twin_address(self.address)),
             ("shared", str(self.shared)),
             ("network", str(self.network)),
+            ("audit", str(self.record)),
             *(("loader", str(path)) for path in self.loaders),
             *(("folder", str(path)) for path in self.folders),
+            *(("device", kind, pattern) for kind, pattern in self.devices),
             *(("link", source, target) for source, target in self.links),
             *(("volatile", path) for path in self.volatile),
         ]
@@ -124,6 +142,21 @@ def twin_address(address: str) -> str:
     return f"{first}.{int(second) ^ 128}.{third}.{fourth}"
 
 
+@dataclass(frozen=True, slots=True)
+class PrivateKey:
+    r"""A key of a silo's own registry.
+
+    Attributes:
+        path: without ``\Registry\``.
+        kind: ``created``, ``changed`` (copied up from the base), ``replaced`` or ``deleted``.
+        parent: whether it has keys below it in the index; a changed one may be there for their sake only.
+    """
+
+    path: str
+    kind: str
+    parent: bool
+
+
 class SharedMemory:
     """The daemon's view of one silo's shared.mem.
 
@@ -137,7 +170,7 @@ class SharedMemory:
         try:
             os.ftruncate(descriptor, SHARED_SIZE)
             os.pwrite(descriptor, SHARED_MAGIC, 0)
-            self._map = mmap.mmap(descriptor, _TABLE_OFFSET + _TABLE_ENTRIES * _ENTRY.size)
+            self._map = mmap.mmap(descriptor, SHARED_SIZE)
         finally:
             os.close(descriptor)
         self.path = path
@@ -145,6 +178,26 @@ class SharedMemory:
     def registry_writes(self) -> int:
         """How often processes of the silo have changed the registry."""
         return int(struct.unpack_from("<Q", self._map, _WRITES_OFFSET)[0])
+
+    def private_keys(self) -> list[PrivateKey]:
+        """The keys in the index of the silo's registry; several may change while they are read."""
+        (count,) = struct.unpack_from("<I", self._map, _INDEX + 8)
+        size = min(count, _INDEX_NODES) * _NODE.size
+        nodes = list(_NODE.iter_unpack(self._map[_INDEX_NODES_AT : _INDEX_NODES_AT + size]))
+        found = []
+        for node in nodes:
+            kind = _KINDS.get(node[13])
+            if kind is not None and node[0]:
+                found.append(PrivateKey("\\".join(self._path(nodes, node)), kind, bool(node[2])))
+        return found
+
+    def _path(self, nodes: list[tuple[int, ...]], node: tuple[int, ...]) -> list[str]:
+        parts: list[str] = []
+        while node[0] and len(parts) < _INDEX_DEPTH:  # the root has no parent, and no name
+            start = _INDEX_TEXT_AT + 2 * node[7]
+            parts.append(self._map[start : start + 2 * node[9]].decode("utf-16-le", "replace"))
+            node = nodes[node[0]] if node[0] < len(nodes) else nodes[0]
+        return parts[::-1]
 
     def lookup(self, windows_pid: int) -> tuple[int, int] | None:
         """(Unix pid, creation time) of a Windows process, or None; the process may have ended since."""

@@ -31,7 +31,7 @@ from winesilo.errors import (
     UsageError,
     WinesiloError,
 )
-from winesilo.host import registry_file, template
+from winesilo.host import catalogue, registry_file, template
 from winesilo.host.base import check_base
 from winesilo.host.files import os_errors, require_space
 from winesilo.host.runtime import HostRuntime
@@ -39,6 +39,7 @@ from winesilo.host.watcher import Watcher
 from winesilo.host.wine import is_i386
 from winesilo.services.control import ServiceControl
 from winesilo.vm import copying, guestpath, network, views, winver
+from winesilo.vm.audit import audit
 from winesilo.vm.instance import Instance
 from winesilo.vm.overlay import mounted, overlay_of
 from winesilo.vm.processes import pss_bytes
@@ -157,6 +158,7 @@ class Engine:
         address: str | None,
         links: Sequence[str] = (),
         publish: Sequence[str] = (),
+        drivers: str | None = None,
     ) -> dict[str, Any]:
         """Make a silo.
 
@@ -166,13 +168,15 @@ class Engine:
             address: 127.A.B.C, or None for a free one.
             links: silos it may reach.
             publish: its published ports, see :func:`winesilo.vm.network.parse_publish`.
+            drivers: the text of a catalogue of drivers and devices of its own.
 
         Raises:
-            InvalidName, InvalidAddress, InvalidPublish, AddressInUse, PublishFailed, SiloExists,
+            InvalidName, InvalidAddress, InvalidPublish, UsageError, AddressInUse, PublishFailed, SiloExists,
             SiloNotFound, DiskFull, BaseDamaged.
         """
         version = winver.check_version(windows) if windows is not None else None
         rules = network.check_rules(publish)
+        known = self._catalogue(drivers)
         check_base(self.runtime.paths)
         require_space(self.runtime.paths.data, _MIN_FREE, "a silo")
         with self._create_lock:
@@ -184,13 +188,27 @@ class Engine:
                 number = self.store.next_id()
             record = new_record(name, number, self.store.choose_address(address, number), version, [])
             record = dataclasses.replace(record, links=kept, publish=rules)
-            self.store.create(record, self._first_hive(number, version))
+            own = None if drivers is None else drivers.encode()
+            self.store.create(record, self._first_hive(number, version, known), own)
         self._failures.pop(name, None)
         return self.view(name)
 
-    def _first_hive(self, number: int, version: str | None) -> bytes:
+    def _catalogue(self, own: str | None) -> catalogue.Catalogue:
+        known = catalogue.load([self.runtime.paths.catalogue])
+        if own is None:
+            return known
+        return catalogue.Catalogue([*catalogue.parse(own.encode(), "the silo's catalogue"), *known.entries])
+
+    def _first_hive(self, number: int, version: str | None, known: catalogue.Catalogue) -> bytes:
+        paths = self.runtime.paths
         with os_errors("read the registry template"):
-            content = self.runtime.paths.hive_template.read_bytes()
+            if template.catalogue_of(paths.template_catalogue) == known.digest():
+                content = paths.hive_template.read_bytes()
+            else:
+                hive = template.build(
+                    template.read_base(paths.base), self.runtime.info.links, masks=known.masks
+                )
+                content = registry_file.render(hive).encode()
         if version is not None:
             content = self._with_version(content, version)
         return seal(template.fill_in(content, number))
@@ -410,9 +428,11 @@ class Engine:
             with os_errors(f"clone silo {source!r}"):
                 number = self.store.next_id()
                 content = hive.read_bytes()
+                own = self.store.silo(source).catalogue
+                drivers = own.read_bytes() if own.is_file() else None
             address = self.store.choose_address(None, number)
             made = new_record(name, number, address, record.windows, record.layers)
-            self.store.create(dataclasses.replace(made, links=record.links), content)
+            self.store.create(dataclasses.replace(made, links=record.links), content, drivers)
         return self.view(name)
 
     def close(self) -> None:
@@ -467,6 +487,15 @@ class Engine:
     def processes(self, name: str) -> list[dict[str, Any]]:
         """The Windows processes of a running or suspended silo."""
         return self._running_or_suspended(name).processes()
+
+    def audit(self, name: str) -> dict[str, Any]:
+        """Every rendezvous of a running silo; see :func:`winesilo.vm.audit.audit`."""
+        instance = self._running(name)
+        paths = self.runtime.paths
+        template_path = paths.hive_template if instance.record.windows is None else paths.version_template
+        with os_errors("read the registry template"):
+            hive = registry_file.read(template_path)
+        return audit(instance, self.networks, hive)
 
     def logs(self, name: str, service: str | None, lines: int) -> dict[str, str]:
         """The end of a log.

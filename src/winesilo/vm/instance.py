@@ -20,6 +20,7 @@ from winesilo.errors import (
     SiloStartFailed,
     WinesiloError,
 )
+from winesilo.host import catalogue
 from winesilo.host.agent import Agent
 from winesilo.host.files import os_errors
 from winesilo.host.namespaces import is_mounted
@@ -28,9 +29,10 @@ from winesilo.host.runtime import HostRuntime, SiloProcess
 from winesilo.host.template import volatile_keys
 from winesilo.host.watcher import READABLE, Watcher
 from winesilo.host.wine import dll_folders
-from winesilo.interposer.config import Config, SharedMemory
+from winesilo.interposer.config import Config, PrivateKey, SharedMemory
+from winesilo.interposer.record import Recorded, RecordFile, Rule
 from winesilo.services.control import ServiceControl
-from winesilo.vm import processes
+from winesilo.vm import outside, processes
 from winesilo.vm.network import Networks
 from winesilo.vm.overlay import overlay_of
 from winesilo.vm.registry import Hive, Saver, check_hive
@@ -42,6 +44,8 @@ log = logging.getLogger(__name__)
 SCM_PROGRAM: Final = r"C:\windows\system32\services.exe"
 #: Services that must run before a silo counts as started.
 ESSENTIAL: Final = ("RpcSs",)
+#: Where Linux has its libraries and their data, and Wine its own.
+_SYSTEM: Final = Path("/usr")
 _WAIT_TIMEOUT: Final = 258  # WAIT_TIMEOUT, the agent's status for WAIT_SCM
 _SLICE_S: Final = 0.2
 _POLL_S: Final = 0.004
@@ -88,6 +92,8 @@ class Instance:
         self._scm_pidfd = -1
         self._died = threading.Event()
         self._shared: SharedMemory | None = None
+        self._record: RecordFile | None = None
+        self.catalogue = catalogue.load([self.place.catalogue, runtime.paths.catalogue])
         self._hive: Hive | None = None
         self._directory = runtime.paths.shm / str(record.id)
 
@@ -161,6 +167,8 @@ class Instance:
             shutil.copyfile(stamp, self._directory / ".update-timestamp")
         self._shared = SharedMemory(self._directory / "shared.mem")
         self._undo.callback(self._shared.close)
+        self._record = RecordFile(self._directory / "audit.mem")
+        self._undo.callback(self._record.close)
         self._networks.begin(self.record)
         self._undo.callback(self._networks.end, self.record)
         self._config().write(self.config_path)
@@ -178,6 +186,8 @@ class Instance:
             address=self.record.address,
             shared=self._directory / "shared.mem",
             network=self._networks.path(self.record),
+            record=self._directory / "audit.mem",
+            devices=[(entry.kind, pattern) for pattern, entry in self.catalogue.patterns()],
             loaders=self._runtime.wine.executables(),
             folders=[*dll_folders(self._runtime.wine32), *self._runtime.wine.data_folders()],
             links=self._runtime.info.links,
@@ -311,10 +321,47 @@ class Instance:
         """Unix ids of its processes, from a look at /proc (no Wine involved)."""
         return processes.unix_pids(self.config_path)
 
+    def recorded(self) -> Recorded:
+        """The names its processes have asked for since it was started."""
+        assert self._record is not None
+        return self._record.read(catalogue_rules(self.catalogue))
+
+    def seen_from_outside(self, published: frozenset[tuple[str, int]]) -> outside.Place:
+        """What is its own.
+
+        Args:
+            published: see :class:`winesilo.vm.outside.Place`.
+        """
+        wine = self._runtime.wine
+        return outside.Place(
+            silo_id=self.record.id,
+            address=self.record.address,
+            root=self.root,
+            own=[
+                self._directory,
+                self._networks.path(self.record),
+                self.place.log,
+                self._runtime.paths.daemon_log,
+            ],
+            wine=[*wine.data_folders(), *dll_folders(self._runtime.wine32), wine.loader.parent, _SYSTEM],
+            server=self._runtime.server_directory,
+            published=published,
+        )
+
+    def private_keys(self) -> list[PrivateKey]:
+        """The keys that its registry has of its own."""
+        assert self._shared is not None
+        return self._shared.private_keys()
+
     def save_registry(self) -> None:
         """Save the hive now if it changed."""
         if self._hive is not None:
             self._hive.save_if_changed()
+
+
+def catalogue_rules(known: catalogue.Catalogue) -> list[Rule]:
+    """The catalogue's patterns as rules, in the order of the configuration's ``device`` lines."""
+    return [Rule("catalogue", entry.kind, pattern, entry.reason) for pattern, entry in known.patterns()]
 
 
 def _quietly(doing: str, action: Callable[[], object]) -> None:

@@ -102,6 +102,11 @@ class SiloPaths:
         return self.directory / "registry.hive"
 
     @property
+    def catalogue(self) -> Path:
+        """Its own catalogue of drivers and devices, if it was given one."""
+        return self.directory / "catalogue.toml"
+
+    @property
     def log(self) -> Path:
         """Directory of its logs."""
         return self.directory / "log"
@@ -237,12 +242,13 @@ class Store:
 
     # -- writing ------------------------------------------------------------------------------
 
-    def create(self, record: Record, hive: bytes) -> None:
+    def create(self, record: Record, hive: bytes, catalogue: bytes | None = None) -> None:
         """Make a new silo, all or nothing.
 
         Args:
             record: what it is.
             hive: the content of its registry file.
+            catalogue: the content of its own catalogue of drivers and devices.
 
         Raises:
             SiloExists: the name is taken.
@@ -257,6 +263,8 @@ class Store:
             temporary = Path(tempfile.mkdtemp(prefix=f"{_NEW}{record.name}-", dir=self.paths.silos))
             try:
                 self._fill(SiloPaths(temporary), record, hive)
+                if catalogue is not None:
+                    SiloPaths(temporary).catalogue.write_bytes(catalogue)
                 temporary.rename(self.silo(record.name).directory)
             except BaseException:
                 remove_tree(temporary)
