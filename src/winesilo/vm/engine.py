@@ -111,6 +111,17 @@ class Engine:
             raise SiloNotRunning(f"the silo {name!r} is not running", f"run: silo start {name}", name=name)
         return instance
 
+    @contextlib.contextmanager
+    def changing(self, name: str, check: Check) -> Iterator[Instance]:
+        """A running silo, which nobody stops, removes or changes meanwhile.
+
+        Raises:
+            SiloNotFound, SiloNotRunning: as it says.
+        """
+        self._exists(name)
+        with self._exclusive(name, check):
+            yield self._running(name)
+
     def _exists(self, name: str) -> None:
         if not self.store.exists(name):
             raise SiloNotFound(f"there is no silo {name!r}", "see: silo ls", name=name)
