@@ -39,6 +39,9 @@ static DWORD WINAPI control(DWORD code, DWORD type, void *data, void *context)
         InterlockedExchange(&self->paused, code == SERVICE_CONTROL_PAUSE);
         report(self, self->paused ? SERVICE_PAUSED : SERVICE_RUNNING, NO_ERROR);
         return NO_ERROR;
+    case SERVICE_SETTINGS_CHANGED:
+        SetEvent(self->changed);
+        return NO_ERROR;
     case SERVICE_CONTROL_INTERROGATE:
         return NO_ERROR;
     default:
@@ -52,7 +55,7 @@ void service_run(DWORD type, service_body *body, DWORD argc, WCHAR **argv)
     struct service *self = calloc(1, sizeof(*self));
     DWORD error;
 
-    if (!self || !(self->stop = CreateEventW(NULL, TRUE, FALSE, NULL)))
+    if (!self || !(self->stop = CreateEventW(NULL, TRUE, FALSE, NULL)) || !(self->changed = CreateEventW(NULL, FALSE, FALSE, NULL)))
         return;
     self->type = type;
     if (!(self->handle = RegisterServiceCtrlHandlerExW(argv[0], control, self)))

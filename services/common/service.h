@@ -7,12 +7,15 @@
 #include <winsock2.h>
 #include <windows.h>
 
+enum { SERVICE_SETTINGS_CHANGED = 128 }; /* a control of ours */
+
 /* One service while it runs, from its ServiceMain to its end. */
 struct service {
     SERVICE_STATUS_HANDLE handle;
     DWORD type;         /* SERVICE_WIN32_OWN_PROCESS or SERVICE_WIN32_SHARE_PROCESS */
     DWORD state;        /* last reported */
     HANDLE stop;        /* set when the service must stop */
+    HANDLE changed;     /* set by the control SERVICE_SETTINGS_CHANGED; reset by waiting for it */
     BOOL pausable;      /* set by the body before service_ready(): it looks at paused */
     volatile LONG paused;
 };

@@ -2,7 +2,7 @@
  *
  * Processes: a silo sees and opens its own only. Which those are stands in the shared memory, by process
  * id and creation time: each process writes itself down early in its life, and each parent its child.
- * Loading drivers is refused. */
+ * Loading drivers into the host is refused. */
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/mman.h>
@@ -261,33 +261,12 @@ void process_handle_changed(HANDLE process, HANDLE handle)
     else if (status == STATUS_ACCESS_DENIED) slots_tell(0, handle);
 }
 
-/* the start of RTL_USER_PROCESS_PARAMETERS, 64 bit */
-struct process_parameters {
-    uint8_t pad[96];
-    UNICODE_STRING image;
-};
-
-/* Wine loads kernel drivers into winedevice.exe, without NtLoadDriver */
-static bool hosts_drivers(const struct process_parameters *params)
-{
-    static const char program[] = "\\winedevice.exe";
-    size_t n = params->image.Length / sizeof(WCHAR), tail = sizeof(program) - 1;
-
-    return n >= tail && span_equal_ascii((struct span){ params->image.Buffer + n - tail, tail }, program);
-}
-
 NTSTATUS hook_NtCreateUserProcess(HANDLE *process, HANDLE *thread, ACCESS_MASK process_access,
                                   ACCESS_MASK thread_access, OBJECT_ATTRIBUTES *process_attr,
                                   OBJECT_ATTRIBUTES *thread_attr, ULONG process_flags, ULONG thread_flags,
                                   void *params, void *info, void *attributes)
 {
-    NTSTATUS status;
-
-    if (params && hosts_drivers(params)) {
-        TRACE("NtCreateUserProcess", "refused", ((struct span){ NULL, 0 }));
-        return STATUS_PRIVILEGE_NOT_HELD;
-    }
-    status = real_NtCreateUserProcess(process, thread, process_access, thread_access, process_attr, thread_attr, process_flags, thread_flags, params, info, attributes);
+    NTSTATUS status = real_NtCreateUserProcess(process, thread, process_access, thread_access, process_attr, thread_attr, process_flags, thread_flags, params, info, attributes);
 
     if (NT_SUCCESS(status) && process && *process) process_register(*process, 0);
     return status;
@@ -361,7 +340,7 @@ NTSTATUS hook_NtQuerySystemInformation(ULONG info_class, void *info, ULONG size,
     return status;
 }
 
-/* ---- drivers: the host's are shared, a silo adds none ---- */
+/* ---- drivers: the host's are shared; a silo's own run in its own winedevice.exe (hook_device.c) ---- */
 
 NTSTATUS hook_NtLoadDriver(const UNICODE_STRING *name)
 {

@@ -43,7 +43,7 @@ def wait_for(silo: TemporarySilo, expected: list[str], *words: str) -> None:
 def test_two_catalogues_at_once(indexed: Callable[[], TemporarySilo]) -> None:
     one, other = indexed(), indexed()
     info = one.silo.service("CiSvc").info()
-    assert (info.type, info.start_type, info.dependencies) == ("share-process", "demand", ("RpcSs",))
+    assert (info.type, info.start_type, list(info.dependencies)) == ("share-process", "demand", ["RpcSs"])
     for silo in (one, other):
         write(silo, r"C:\docs\mine.txt", f"common word of {silo.name}")
     for silo, foreign in ((one, other), (other, one)):

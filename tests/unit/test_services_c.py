@@ -17,6 +17,9 @@ PARTS = {
     "telnet": ["tlntsvr/telnet.c", "tlntsvr/edit.c"],
     "edit": ["tlntsvr/edit.c"],
     "index": ["cisvc/index.c"],
+    "url": ["iis/url.c", "iis/text.c"],
+    "text": ["iis/text.c"],
+    "head": ["iis/head.c"],
 }
 FLAGS = [
     *("-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror"),

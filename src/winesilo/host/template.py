@@ -3,7 +3,8 @@ r"""The registry a new silo starts with, and the table of the base's symbolic li
 A silo's hive mirrors ``\Registry`` under two keys, ``Machine`` and ``User``.  A private key holds all
 its values; the base's subkeys show through it, but for those in whose place a link without a target
 stands (docs/design/registry.md).  What a silo must not start again is masked: the host's drivers are
-shared, so they are disabled; of the services that the host starts by itself, only two are started here.
+shared, so they are disabled, but for those that each silo runs by itself; of the services that the host
+starts by itself, only two are started here.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ SERVICES: Final = r"Machine\System\CurrentControlSet\Services"
 #: Started together with the SCM: what DCOM and RPC clients need, and the log that programs expect to run.
 STARTED: Final = frozenset({"rpcss", "eventlog"})
 _TYPE_DRIVERS: Final = 0x01 | 0x02  # SERVICE_KERNEL_DRIVER, SERVICE_FILE_SYSTEM_DRIVER
+#: Drivers that each silo runs by itself, in a winedevice.exe of its own (docs/design/drivers.md); their
+#: devices are the PRIVATE ones in src/interposer/names.def.
+PRIVATE_DRIVERS: Final = frozenset({"http"})
 _START_AUTO: Final = 2
 _START_DEMAND: Final = 3
 _START_DISABLED: Final = 4
@@ -173,10 +177,11 @@ def masked_start(key: Key) -> int | None:
     number = kind.as_dword() if kind else None
     if number is None:
         return None
+    name = key.path.rpartition("\\")[2].lower()
     if number & _TYPE_DRIVERS:
-        return _START_DISABLED
+        return _START_DEMAND if name in PRIVATE_DRIVERS else _START_DISABLED
     automatic = start is not None and start.as_dword() == _START_AUTO
-    wanted = key.path.rpartition("\\")[2].lower() in STARTED
+    wanted = name in STARTED
     if automatic == wanted:
         return None
     return _START_AUTO if wanted else _START_DEMAND
