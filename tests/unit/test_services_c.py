@@ -20,6 +20,7 @@ PARTS = {
     "url": ["iis/url.c", "iis/text.c"],
     "text": ["iis/text.c"],
     "head": ["iis/head.c"],
+    "iso": ["imapi/iso.c"],
 }
 FLAGS = [
     *("-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror"),
