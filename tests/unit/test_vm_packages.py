@@ -38,6 +38,11 @@ def test_values(tmp_path: Path, kind: str, data: str, number: int, encoded: str)
     assert package.registry == (f"set\tHKLM\\Software\\X\tv\t{number}\t{encoded}",)
 
 
+def test_append(tmp_path: Path) -> None:
+    package = load(tmp_path, value("multi-sz", '"x"').replace("data", "append"))
+    assert package.registry == ("append\tHKLM\\Software\\X\tv\tx",)
+
+
 def test_service(tmp_path: Path) -> None:
     package = load(
         tmp_path,
@@ -77,6 +82,8 @@ def test_service(tmp_path: Path) -> None:
         (value("never", '"x"'), PackageError),
         (value("sz", '"x"').replace("HKLM", "HKCR"), PackageError),
         (value("sz", '"x"').replace('"v"', '"a\\tb"'), PackageError),
+        (value("sz", '"x"').replace("data", "append"), PackageError),
+        (value("multi-sz", '["x"]') + 'append = "y"', PackageError),
         ("name = ", PackageError),
     ],
 )
@@ -96,5 +103,5 @@ def test_shipped(name: str) -> None:
     package = package_file.load(ROOT / "src" / "winesilo" / "_native" / "services" / name)
     assert package.name == name
     assert package.services
-    assert "stand-in" in (ROOT / "services" / name / "README.md").read_text(encoding="utf-8")
+    assert "stand-in" in (ROOT / "services" / name / "README.md").read_text(encoding="utf-8").lower()
     assert f"({name}/README.md)" in (ROOT / "services" / "README.md").read_text(encoding="utf-8")

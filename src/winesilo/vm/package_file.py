@@ -285,7 +285,12 @@ def _value(row: _Table) -> str:
     if not _KEY.fullmatch(key):
         raise row.wrong(f"key = {key!r} does not begin with HKLM\\ or HKCU\\")
     data = row.get("data", (str, int, list))
+    more = row.optional("append")
     row.check_used()
+    if more is not None:
+        if kind != "multi-sz" or data is not None or not more:
+            raise row.wrong("append needs the type multi-sz, a text, and no data")
+        return f"append\t{key}\t{name}\t{more}"
     try:
         return _set(key, name, kind, data)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
