@@ -75,7 +75,7 @@ def test_activation_starts_each_silos_own(recorder: Callable[[], TemporarySilo],
     assert one.run("cdburn", "-burn", "0", r"C:\disc", "MyDisc") == "C:\\images\\disc1.iso\n"
     one.silo.copy_out(r"C:\images\disc1.iso", scratch)
     assert content(scratch / "disc1.iso") == (
-        "MYDISC",
+        "MyDisc",
         {
             "a long name with blanks.txt": b"first",
             "Straße/big.bin": bytes(range(256)) * 300,
