@@ -2,7 +2,7 @@
  *
  * Processes: a silo sees and opens its own only. Which those are stands in the shared memory, by process
  * id and creation time: each process writes itself down early in its life, and each parent its child.
- * Loading drivers is refused. */
+ * Loading drivers into the host is refused. */
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/mman.h>
@@ -296,15 +296,6 @@ struct process_parameters {
     UNICODE_STRING image;
 };
 
-/* Wine loads kernel drivers into winedevice.exe, without NtLoadDriver */
-static bool hosts_drivers(const struct process_parameters *params)
-{
-    static const char program[] = "\\winedevice.exe";
-    size_t n = params->image.Length / sizeof(WCHAR), tail = sizeof(program) - 1;
-
-    return n >= tail && span_equal_ascii((struct span){ params->image.Buffer + n - tail, tail }, program);
-}
-
 static void note_image(enum audit_rule rule, const struct process_parameters *params)
 {
     audit_by_rule(AUDIT_PROCESS, rule, AUDIT_CREATED, params->image.Buffer, params->image.Length & ~1u);
@@ -315,14 +306,7 @@ NTSTATUS hook_NtCreateUserProcess(HANDLE *process, HANDLE *thread, ACCESS_MASK p
                                   OBJECT_ATTRIBUTES *thread_attr, ULONG process_flags, ULONG thread_flags,
                                   void *params, void *info, void *attributes)
 {
-    NTSTATUS status;
-
-    if (params && hosts_drivers(params)) {
-        TRACE("NtCreateUserProcess", "refused", ((struct span){ NULL, 0 }));
-        note_image(RULE_DRIVER, params);
-        return STATUS_PRIVILEGE_NOT_HELD;
-    }
-    status = real_NtCreateUserProcess(process, thread, process_access, thread_access, process_attr, thread_attr, process_flags, thread_flags, params, info, attributes);
+    NTSTATUS status = real_NtCreateUserProcess(process, thread, process_access, thread_access, process_attr, thread_attr, process_flags, thread_flags, params, info, attributes);
 
     if (NT_SUCCESS(status) && process && *process) process_register(*process, 0);
     if (NT_SUCCESS(status) && params) note_image(RULE_PROCESS_OWN, params);
@@ -408,7 +392,7 @@ NTSTATUS hook_NtQuerySystemInformation(ULONG info_class, void *info, ULONG size,
     return status;
 }
 
-/* ---- drivers: the host's are shared, a silo adds none. No Wine so far has these calls. ---- */
+/* ---- drivers: the host's are shared; a silo's own run in its own winedevice.exe (hook_device.c) ---- */
 
 NTSTATUS hook_NtLoadDriver(const UNICODE_STRING *name)
 {

@@ -19,6 +19,8 @@ extern struct silo_names names;
 extern struct shared *shared;
 extern _Atomic uint32_t own_pid; /* the Windows id of this process; 0 until it is known to be the silo's */
 
+extern bool drivers_run_here; /* this is a winedevice.exe; set before Windows code runs */
+
 /* ---- handle slots: what a hook knows about a handle of this process ---- */
 
 enum slot_kind { SLOT_NONE, SLOT_KEY, SLOT_SOCKET, SLOT_PIPE_ROOT, SLOT_DIRECTORY, SLOT_READER };

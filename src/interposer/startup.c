@@ -94,16 +94,18 @@ static void apply_settings(char *peb, HANDLE key)
 void startup_ready(const void *teb)
 {
     char *peb = *(char *const *)((const char *)teb + TEB_PEB);
+    const UNICODE_STRING program = image_name(peb);
     HANDLE key, image;
     uint32_t flags = 0;
 
+    drivers_run_here = span_equal_ascii((struct span){ program.Buffer, program.Length / sizeof(WCHAR) }, "winedevice.exe");
     if ((key = open_key(NULL, text_of(session_key)))) {
         read_number(key, u"GlobalFlag", &flags);
         apply_settings(peb, key);
         hook_NtClose(key);
     }
     if ((key = open_key(NULL, text_of(image_key)))) {
-        if ((image = open_key(key, image_name(peb)))) {
+        if ((image = open_key(key, program))) {
             read_number(image, u"GlobalFlag", &flags);
             hook_NtClose(image);
         }

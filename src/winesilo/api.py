@@ -33,6 +33,7 @@ from winesilo.host import enter, process
 from winesilo.host.base import OnProgress, init_host
 from winesilo.host.paths import DEFAULT_HOST, HostPaths
 from winesilo.models import Audit, HostStatus, Process, ServiceOptions, SiloInfo, model
+from winesilo.package_calls import WithPackages
 from winesilo.service import Service
 from winesilo.services.model import Service as ServiceInfo
 from winesilo.vm.views import split_copy_path
@@ -227,7 +228,7 @@ class Host:
         return self._client.call(method, params, on_progress)
 
 
-class Silo:
+class Silo(WithPackages):
     """A silo of a host.
 
     As a context manager it is started, if it does not run. At the end it is stopped if it was started

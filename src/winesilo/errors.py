@@ -40,6 +40,8 @@
     │   └── ProgramNotFound
     ├── DemoError                   a check of ``silo demo`` failed
     │   └── DownloadError
+    ├── PackageError                a package of services is wrong, or can't be installed
+    │   └── PackageNotFound
     ├── RpcError                    MS-RPC transport or fault
     └── ServiceError                the silo's SCM refused; carries the Windows code
         ├── ServiceNotFound
@@ -246,6 +248,14 @@ class DemoError(WinesiloError):
 
 class DownloadError(DemoError):
     """A Windows program could not be fetched, or is not the one expected."""
+
+
+class PackageError(WinesiloError):
+    """A package of services is wrong, or can't be installed."""
+
+
+class PackageNotFound(PackageError):
+    """There is no such package, or the silo does not have it."""
 
 
 class RpcError(WinesiloError):

@@ -1,4 +1,4 @@
-/* Drivers belong to the host: a silo can neither load one nor start one as a service.
+/* Drivers: a silo can't load one into the host, runs those of its own that it may have, and has no devices of others.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
@@ -25,12 +25,12 @@ static DWORD start_service(SC_HANDLE scm, const WCHAR *name)
     return error;
 }
 
-/* A driver service of one's own; the error of making or starting it. */
+/* A driver service of one's own, for a device that is the host's; the error of making or starting it. */
 static DWORD own_driver(SC_HANDLE scm)
 {
     SC_HANDLE service = CreateServiceW(scm, L"wst-driver", NULL, SERVICE_ALL_ACCESS, SERVICE_KERNEL_DRIVER,
                                        SERVICE_DEMAND_START, SERVICE_ERROR_NORMAL,
-                                       L"C:\\windows\\system32\\drivers\\http.sys", NULL, NULL, NULL, NULL, NULL);
+                                       L"C:\\windows\\system32\\drivers\\mountmgr.sys", NULL, NULL, NULL, NULL, NULL);
     DWORD error = 0;
 
     if (!service)
@@ -40,6 +40,19 @@ static DWORD own_driver(SC_HANDLE scm)
     DeleteService(service);
     CloseServiceHandle(service);
     return error;
+}
+
+static BOOL device_opens(const WCHAR *path)
+{
+    UNICODE_STRING name = nt_string(path);
+    OBJECT_ATTRIBUTES attr = {.Length = sizeof(attr), .ObjectName = &name, .Attributes = OBJ_CASE_INSENSITIVE};
+    IO_STATUS_BLOCK io;
+    HANDLE handle;
+
+    if (NtCreateFile(&handle, 0, &attr, &io, NULL, 0, 0, FILE_OPEN, FILE_NON_DIRECTORY_FILE, NULL, 0))
+        return FALSE;
+    CloseHandle(handle);
+    return TRUE;
 }
 
 int main(int argc, char **argv)
@@ -62,11 +75,13 @@ int main(int argc, char **argv)
         error = own_driver(scm);
         check(error != 0, "own-driver-refused", "it started");
     }
-    error = start_service(scm, L"HTTP");
-    if (silo)
+    if (silo) {
+        error = start_service(scm, L"MountMgr");
         check(error == ERROR_SERVICE_DISABLED, "service-disabled", "error %lu", error);
-    else
-        check(!error || error == ERROR_SERVICE_ALREADY_RUNNING, "service-starts", "error %lu", error);
+    }
+    error = start_service(scm, L"HTTP");
+    check(!error || error == ERROR_SERVICE_ALREADY_RUNNING, "service-starts", "error %lu", error);
+    CHECK("device", device_opens(L"\\Device\\Http\\ReqQueue"));
     CloseServiceHandle(scm);
     return finish();
 }

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEFINITIONS = ROOT / "src" / "interposer" / "syscalls.def"
 #: What Wine's Unix side calls and the library answers first.
 WRAPPED = {
-    *("dlopen", "execv", "execve", "execvp", "getenv", "posix_spawn", "posix_spawnp", "sigaction"),
+    *("dlopen", "execv", "execve", "execvp", "getenv", "posix_spawn", "posix_spawnp", "sigaction", "writev"),
     *("read", "recvmsg", "sendmsg", "getaddrinfo", "gethostbyaddr_r", "gethostbyname", "gethostbyname_r"),
     *("gethostname", "getifaddrs", "getnameinfo"),
 }

@@ -16,7 +16,17 @@ from typing import NoReturn
 import click
 
 from winesilo import __version__
-from winesilo.cli import audit, demo, execute, files, host, service, show, silos
+from winesilo.cli import (
+    audit,
+    demo,
+    execute,
+    files,
+    host,
+    package,  # noqa: F401 - its commands belong to the group of service
+    service,
+    show,
+    silos,
+)
 from winesilo.cli.options import Settings
 from winesilo.cli.output import print_error
 from winesilo.errors import EXIT_FAILED, EXIT_USAGE, WinesiloError

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from winesilo.daemon.package_methods import service_install, service_uninstall
 from winesilo.daemon.params import Params
 from winesilo.errors import Cancelled, UsageError
 from winesilo.services.control import DEFAULT_START_S, DEFAULT_STOP_S, ServiceControl
@@ -294,4 +295,6 @@ METHODS: Final[dict[str, Method]] = {
     "service.restart": service_restart,
     "service.config": service_config,
     "service.delete": service_delete,
+    "service.install": service_install,
+    "service.uninstall": service_uninstall,
 }

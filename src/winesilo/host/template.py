@@ -3,7 +3,8 @@ r"""The registry a new silo starts with, and the table of the base's symbolic li
 A silo's hive mirrors ``\Registry`` under two keys, ``Machine`` and ``User``.  A private key holds all
 its values; the base's subkeys show through it, but for those in whose place a link without a target
 stands (docs/design/registry.md).  What a silo must not start again is masked: the host's drivers are
-shared, so they are disabled; of the services that the host starts by itself, only two are started here.
+shared, so they are disabled, but for those that each silo runs by itself; of the services that the host
+starts by itself, only two are started here.
 """
 
 from __future__ import annotations
@@ -195,11 +196,11 @@ def masked_start(key: Key, masks: Callable[[str], bool] = lambda driver: True) -
     number = kind.as_dword() if kind else None
     if number is None:
         return None
-    name = key.path.rpartition("\\")[2]
+    name = key.path.rpartition("\\")[2].lower()
     if number & _TYPE_DRIVERS:
         return _START_DISABLED if masks(name) else None
     automatic = start is not None and start.as_dword() == _START_AUTO
-    wanted = name.lower() in STARTED
+    wanted = name in STARTED
     if automatic == wanted:
         return None
     return _START_AUTO if wanted else _START_DEMAND

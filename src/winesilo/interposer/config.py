@@ -67,6 +67,15 @@ def agent_path() -> Path:
     return _native("agent.exe")
 
 
+def services_path() -> Path:
+    """The folder with the packages of services that winesilo brings along.
+
+    Raises:
+        LibraryMissing: they have not been built.
+    """
+    return _native("services/register.exe").parent
+
+
 def _native(name: str) -> Path:
     path = _NATIVE / name
     if not path.is_file():

@@ -31,14 +31,14 @@ from winesilo.errors import (
     UsageError,
     WinesiloError,
 )
-from winesilo.host import catalogue, registry_file, template
+from winesilo.host import registry_file
 from winesilo.host.base import check_base
 from winesilo.host.files import os_errors, require_space
 from winesilo.host.runtime import HostRuntime
 from winesilo.host.watcher import Watcher
 from winesilo.host.wine import is_i386
 from winesilo.services.control import ServiceControl
-from winesilo.vm import copying, guestpath, network, views, winver
+from winesilo.vm import copying, guestpath, hives, network, views, winver
 from winesilo.vm.audit import audit
 from winesilo.vm.instance import Instance
 from winesilo.vm.overlay import mounted, overlay_of
@@ -130,6 +130,17 @@ class Engine:
             self._states[name] = "running"
         return instance
 
+    @contextlib.contextmanager
+    def changing(self, name: str, check: Check) -> Iterator[Instance]:
+        """A running silo, which nobody stops, removes or changes meanwhile.
+
+        Raises:
+            SiloNotFound, SiloNotRunning: as it says.
+        """
+        self._exists(name)
+        with self._exclusive(name, check):
+            yield self._running(name)
+
     def _exists(self, name: str) -> None:
         if not self.store.exists(name):
             raise SiloNotFound(f"there is no silo {name!r}", "see: silo ls", name=name)
@@ -176,7 +187,7 @@ class Engine:
         """
         version = winver.check_version(windows) if windows is not None else None
         rules = network.check_rules(publish)
-        known = self._catalogue(drivers)
+        known = hives.known_drivers(self.runtime.paths, drivers)
         check_base(self.runtime.paths)
         require_space(self.runtime.paths.data, _MIN_FREE, "a silo")
         with self._create_lock:
@@ -189,43 +200,15 @@ class Engine:
             record = new_record(name, number, self.store.choose_address(address, number), version, [])
             record = dataclasses.replace(record, links=kept, publish=rules)
             own = None if drivers is None else drivers.encode()
-            self.store.create(record, self._first_hive(number, version, known), own)
+            self.store.create(record, hives.first(self.runtime, number, version, known), own)
         self._failures.pop(name, None)
         return self.view(name)
-
-    def _catalogue(self, own: str | None) -> catalogue.Catalogue:
-        known = catalogue.load([self.runtime.paths.catalogue])
-        if own is None:
-            return known
-        return catalogue.Catalogue([*catalogue.parse(own.encode(), "the silo's catalogue"), *known.entries])
-
-    def _first_hive(self, number: int, version: str | None, known: catalogue.Catalogue) -> bytes:
-        paths = self.runtime.paths
-        with os_errors("read the registry template"):
-            if template.catalogue_of(paths.template_catalogue) == known.digest():
-                content = paths.hive_template.read_bytes()
-            else:
-                hive = template.build(
-                    template.read_base(paths.base), self.runtime.info.links, masks=known.masks
-                )
-                content = registry_file.render(hive).encode()
-        if version is not None:
-            content = self._with_version(content, version)
-        return seal(template.fill_in(content, number))
-
-    def _with_version(self, content: bytes, version: str) -> bytes:
-        """A hive's text with another Windows version in it."""
-        hive = registry_file.parse(content.decode())
-        with os_errors("read the registry template"):
-            keys = registry_file.read(self.runtime.paths.version_template)
-        winver.apply(hive, keys, version, self.runtime.wine.version)
-        return registry_file.render(hive).encode()
 
     def _change_version(self, record: Record, windows: str) -> Record:
         """Write another Windows version into the hive of a silo that does not run."""
         version = winver.check_version(windows)
         self._not_running(record.name, "given another Windows version")
-        content = self._with_version(read_hive(self.store.silo(record.name).hive), version)
+        content = hives.with_version(self.runtime, read_hive(self.store.silo(record.name).hive), version)
         require_space(self.runtime.paths.data, _MIN_FREE, "a registry")
         self.store.save_hive(record.name, seal(content))
         return dataclasses.replace(record, windows=version)

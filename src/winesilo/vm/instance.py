@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from winesilo.errors import (
     AgentError,
@@ -308,6 +308,10 @@ class Instance:
             if self._scm.poll() is None:
                 self._scm.kill()
             self._scm.wait()
+
+    def spawn(self, argv: list[str], output: IO[Any]) -> Process[bytes]:
+        """Start a program in it, without input; see :meth:`HostRuntime.spawn_in_silo`."""
+        return self._runtime.spawn_in_silo(self.where, argv, output)
 
     # -- look ---------------------------------------------------------------------------------
 

@@ -140,8 +140,8 @@ def pss_bytes(pid: int) -> int:
 
 
 def windows_time_iso(ticks: int) -> str:
-    """ISO 8601 of 100 ns since 1601."""
-    seconds = (ticks - _TICKS_1601_TO_1970) / 10_000_000
+    """ISO 8601 of 100 ns since 1601; now for what lies ahead: Wine has not completed the process."""
+    seconds = min((ticks - _TICKS_1601_TO_1970) / 10_000_000, time.time())
     return datetime.datetime.fromtimestamp(max(0.0, seconds), datetime.UTC).isoformat(timespec="milliseconds")
 
 
