@@ -53,7 +53,7 @@ def build_natives() -> None:
     missing = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
     if missing:
         sys.exit(f"winesilo: cannot compile the native parts; run: apt-get install {' '.join(missing)}")
-    for part in ("src/interposer", "src/guest", "src/guest/scm"):
+    for part in ("src/interposer", "src/guest", "src/guest/scm", "src/guest/svchost"):
         done = subprocess.run(["make", "--no-print-directory", "-C", str(ROOT / part)], check=False)
         if done.returncode != 0:
             sys.exit(f"winesilo: make -C {part} failed with exit code {done.returncode}")

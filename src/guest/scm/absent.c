@@ -5,9 +5,8 @@
 #include "scm.h"
 
 #define ABSENT(name)                                                                                                    \
-    u32_t name(handle_t binding)                                                                                        \
+    u32_t name(void)                                                                                                    \
     {                                                                                                                   \
-        (void)binding;                                                                                                  \
         return ERROR_CALL_NOT_IMPLEMENTED;                                                                              \
     }
 

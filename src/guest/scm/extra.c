@@ -18,13 +18,12 @@ static void fill(const struct service *service, extra_status *status)
     status->failures = service->failures;
 }
 
-u32_t ExtraWait(handle_t binding, wchar_t *name, u32_t changes, u32_t timeout, extra_status *status)
+u32_t ExtraWait(wchar_t *name, u32_t changes, u32_t timeout, extra_status *status)
 {
     ULONGLONG deadline = now() + timeout;
     struct service *service;
     DWORD error = ERROR_SUCCESS;
 
-    (void)binding;
     memset(status, 0, sizeof(*status));
     lock();
     if (!(service = find_service(name))) {
@@ -41,28 +40,27 @@ u32_t ExtraWait(handle_t binding, wchar_t *name, u32_t changes, u32_t timeout, e
     return error;
 }
 
-/* The answer's memory is the stub's. */
-static WCHAR *give(WCHAR *text)
+/* Puts the text into the caller's buffer, and releases it. */
+static DWORD give(WCHAR *text, DWORD error, BYTE *buffer, u32_t size, u32_t *needed)
 {
-    size_t size = (wcslen(text) + 1) * sizeof(*text);
-    WCHAR *answer = midl_user_allocate(size);
-
-    if (answer)
-        memcpy(answer, text, size);
+    *needed = (u32_t)((wcslen(text) + 1) * sizeof(*text));
+    memset(buffer, 0, size);
+    if (!error && *needed > size)
+        error = ERROR_INSUFFICIENT_BUFFER;
+    if (!error)
+        memcpy(buffer, text, *needed);
     release(text);
-    return answer;
+    return error;
 }
 
-u32_t ExtraShutdown(handle_t binding, u32_t timeout, wchar_t **outcome)
+u32_t ExtraShutdown(u32_t timeout, byte_t *buffer, u32_t size, u32_t *needed)
 {
     WCHAR *text = NULL;
 
-    (void)binding;
     lock();
     stop_all(timeout, &text);
     unlock();
-    *outcome = give(text);
-    return ERROR_SUCCESS;
+    return give(text, ERROR_SUCCESS, buffer, size, needed);
 }
 
 static void list(WCHAR **text, const WCHAR *kind, const WCHAR *names)
@@ -74,12 +72,11 @@ static void list(WCHAR **text, const WCHAR *kind, const WCHAR *names)
     }
 }
 
-u32_t ExtraDependencies(handle_t binding, wchar_t *name, wchar_t **answer)
+u32_t ExtraDependencies(wchar_t *name, byte_t *buffer, u32_t size, u32_t *needed)
 {
     struct service *service;
     WCHAR *text = NULL;
 
-    (void)binding;
     append(&text, L"");
     lock();
     if ((service = find_service(name))) {
@@ -87,6 +84,42 @@ u32_t ExtraDependencies(handle_t binding, wchar_t *name, wchar_t **answer)
         list(&text, L"G\t", service->config.need_groups);
     }
     unlock();
-    *answer = give(text);
-    return service ? ERROR_SUCCESS : ERROR_SERVICE_DOES_NOT_EXIST;
+    return give(text, service ? ERROR_SUCCESS : ERROR_SERVICE_DOES_NOT_EXIST, buffer, size, needed);
+}
+
+static void terminate(struct process *process, WCHAR **text)
+{
+    hold_process(process);
+    for (struct service *service = services; service;) {
+        if (service->process != process) {
+            service = service->next;
+            continue;
+        }
+        append(text, service->name);
+        append(text, L"\n");
+        hold(service);
+        set_stopped(service, ERROR_SERVICE_REQUEST_TIMEOUT);
+        let_go(service);
+        service = services; /* it may be gone, if it was marked for deletion */
+    }
+    end_process(process, ERROR_PROCESS_ABORTED);
+    let_go_process(process);
+}
+
+u32_t ExtraTerminate(wchar_t *name, byte_t *buffer, u32_t size, u32_t *needed)
+{
+    struct service *service;
+    WCHAR *text = NULL;
+    DWORD error = ERROR_SUCCESS;
+
+    append(&text, L"");
+    lock();
+    if (!(service = find_service(name)))
+        error = ERROR_SERVICE_DOES_NOT_EXIST;
+    else if (!service->process)
+        error = ERROR_SERVICE_NOT_ACTIVE;
+    else
+        terminate(service->process, &text);
+    unlock();
+    return give(text, error, buffer, size, needed);
 }

@@ -41,8 +41,12 @@ static void tell_started(void)
 {
     static const WCHAR *const names[] = {L"__wine_SvcctlStarted", L"Global\\SvcctrlStartEvent_A3752DX"};
 
-    for (unsigned i = 0; i < COUNT(names); i++)
-        CreateEventW(NULL, TRUE, TRUE, names[i]); /* stays as long as we do */
+    for (unsigned i = 0; i < COUNT(names); i++) {
+        HANDLE event = CreateEventW(NULL, TRUE, FALSE, names[i]); /* it stays as long as we do */
+
+        if (event) /* somebody who waits may have made it */
+            SetEvent(event);
+    }
 }
 
 void scm_entry(void)

@@ -17,11 +17,10 @@ struct row_process {
     rpc_status_process status;
 };
 
-u32_t ROpenSCManagerW(handle_t binding, wchar_t *machine, wchar_t *database, u32_t access, SC_RPC_HANDLE *manager)
+u32_t ROpenSCManagerW(wchar_t *machine, wchar_t *database, u32_t access, SC_RPC_HANDLE *manager)
 {
     DWORD error;
 
-    (void)binding;
     (void)machine;
     if (database && *database) {
         if (same(database, SERVICES_FAILED_DATABASEW))
@@ -415,9 +414,8 @@ u32_t RQueryServiceLockStatusW(SC_RPC_HANDLE manager, rpc_lock_status *status, u
     return ERROR_SUCCESS;
 }
 
-u32_t RNotifyBootConfigStatus(handle_t binding, wchar_t *machine, u32_t acceptable)
+u32_t RNotifyBootConfigStatus(wchar_t *machine, u32_t acceptable)
 {
-    (void)binding;
     (void)machine;
     (void)acceptable; /* there is one configuration, and the silo has booted with it */
     return ERROR_SUCCESS;

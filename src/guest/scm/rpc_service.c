@@ -16,26 +16,6 @@ static WCHAR *answer_string(const WCHAR *text)
     return copy;
 }
 
-/* A list goes over the wire with slashes between its parts; Windows' client makes NULs of them. */
-static WCHAR *answer_dependencies(const struct config *config)
-{
-    WCHAR *all = NULL, *answer = NULL;
-
-    for (WCHAR *name = config->need_services; name && *name; name += wcslen(name) + 1) {
-        append(&all, name);
-        append(&all, L"/");
-    }
-    for (WCHAR *name = config->need_groups; name && *name; name += wcslen(name) + 1) {
-        append(&all, L"+");
-        append(&all, name);
-        append(&all, L"/");
-    }
-    if (all)
-        answer = answer_string(all);
-    release(all);
-    return answer;
-}
-
 u32_t RQueryServiceConfigW(SC_RPC_HANDLE handle, rpc_config *answer, u32_t size, u32_t *needed)
 {
     struct service *service;
@@ -55,7 +35,7 @@ u32_t RQueryServiceConfigW(SC_RPC_HANDLE handle, rpc_config *answer, u32_t size,
     answer->tag = config->tag;
     answer->image = answer_string(config->image);
     answer->group = answer_string(config->group);
-    answer->dependencies = answer_dependencies(config);
+    answer->dependencies = NULL; /* Wine's client takes one string for a list: programs would read on behind it */
     answer->account = answer_string(config->account);
     answer->display = answer_string(display_of(service));
     unlock();
