@@ -151,11 +151,14 @@ class ServiceControl:
             ServiceError: 1062 it does not run, 1051 running services depend on it, 1052 or 1061 it
                 refuses, 1053 its process can't be ended.
         """
-        stopped = stopping.stop(
-            self._session, model.check_name(name), timeout_s, with_dependents=with_dependents, force=force
-        )
-        notes = [s.note if s.name == name else f"{s.name}: {s.note}" for s in stopped if s.note]
-        return dataclasses.replace(self.show(name), note="; ".join(n for n in notes if n) or None)
+        with self._session.scm.open(
+            model.check_name(name)
+        ):  # so that one marked for deletion stays meanwhile
+            stopped = stopping.stop(
+                self._session, name, timeout_s, with_dependents=with_dependents, force=force
+            )
+            notes = [s.note if s.name == name else f"{s.name}: {s.note}" for s in stopped if s.note]
+            return dataclasses.replace(self.show(name), note="; ".join(n for n in notes if n) or None)
 
     def restart(
         self,
