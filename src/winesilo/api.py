@@ -590,7 +590,7 @@ class Service:
             code: 128 to 255 are its own; the others are Windows' (6 is param-change).
 
         Raises:
-            ServiceError: it does not run, it does not take the code, or what its handler answered.
+            ServiceError: it does not run, or does not take the code.
         """
         return model(ServiceInfo, self._call("service.control", code=code))
 

@@ -21,7 +21,7 @@
  *
  * It writes the arguments of its main function, one per line, to C:\testsvc-NAME.txt, and what happens to all of
  * them to C:\testsvc.log: "run NAME", "stop NAME", "control CODE NAME". The user-defined control 128 makes it exit
- * with 6, without a report; 130 is answered with the error 1234. */
+ * with 6, without a report. */
 
 #include <windows.h>
 
@@ -106,8 +106,6 @@ static DWORD WINAPI control(DWORD code, DWORD type, void *data, void *context)
     note(what, self->name);
     if (code == 128)
         ExitProcess(6);
-    if (code == 130)
-        return 1234;
     if (code == SERVICE_CONTROL_PAUSE)
         report(SERVICE_PAUSED, 0);
     if (code == SERVICE_CONTROL_CONTINUE)

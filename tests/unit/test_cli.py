@@ -109,6 +109,9 @@ ANSWERS: dict[str, Any] = {
     "service.start": SERVICE,
     "service.stop": SERVICE,
     "service.restart": SERVICE,
+    "service.pause": SERVICE,
+    "service.continue": SERVICE,
+    "service.control": SERVICE,
     "service.config": SERVICE,
     "service.delete": None,
 }

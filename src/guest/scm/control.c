@@ -68,5 +68,5 @@ DWORD control_service(struct service *service, DWORD control, ULONGLONG deadline
             error = ERROR_SUCCESS;
     }
     *status = service->status;
-    return error ? error : result;
+    return error; /* what the handler answers is for controls of the system's only, as Windows has it */
 }

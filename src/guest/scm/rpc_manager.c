@@ -257,8 +257,6 @@ static DWORD enumerate(const struct wanted *wanted, BYTE *buffer, u32_t size, u3
 
     *returned = 0;
     memset(buffer, 0, size);
-    if (!wanted->types || !wanted->states)
-        return ERROR_INVALID_PARAMETER;
     count = select_services(wanted, &list);
     *needed = offset = count * row_size;
     for (unsigned i = 0; i < count; i++)
@@ -290,6 +288,8 @@ static DWORD enumerate_all(SC_RPC_HANDLE manager, const struct wanted *wanted, B
     BOOL group_exists = !wanted->group || !*wanted->group;
 
     *needed = *returned = 0;
+    if (!wanted->types || !wanted->states) /* Windows looks at these first */
+        error = ERROR_INVALID_PARAMETER;
     if (error) {
         memset(buffer, 0, size);
         return error;

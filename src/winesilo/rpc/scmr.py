@@ -315,8 +315,7 @@ class ScmConnection:
 
         Raises:
             ServiceError: 1051 a stop, and others depend on it, 1052 it does not take the code, 1053 the
-                handler did not return within ServicesPipeTimeout, 1061 not now, 1062 it does not run, or
-                the handler's own error.
+                handler did not return within ServicesPipeTimeout, 1061 not now, 1062 it does not run.
         """
         with rpc_errors(f"cannot control service {service.name!r}"):
             scmr.hRControlService(self._rpc.dce, service.context, control)

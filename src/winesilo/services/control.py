@@ -185,7 +185,7 @@ class ServiceControl:
         Raises:
             ServiceNotFound: no such service.
             ServiceError: 1052 it does not take the code, 1053 the handler did not return in time, 1061 not
-                now, 1062 it does not run, or what the handler answered.
+                now, 1062 it does not run.
         """
         scm = self._session.scm
         with scm.open(model.check_name(name)) as handle:
