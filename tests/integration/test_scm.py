@@ -86,7 +86,7 @@ def test_dependencies_start_first_and_stop_last(services: Services) -> None:
         "run Top",
     ]
     bottom = services.silo.service("Bottom")
-    assert bottom.info().dependents == ["Top", "Middle"]
+    assert list(bottom.info().dependents) == ["Top", "Middle"]
     with pytest.raises(ServiceError) as caught:
         bottom.stop()
     assert caught.value.code == 1051
@@ -115,7 +115,7 @@ def test_group_dependency_takes_one_member(services: Services) -> None:
     services.make("GroupGood", group="TestGroup")
     service = services.make("NeedsGroup", dependencies=["+TestGroup"])
     assert service.start().state == "running"
-    assert service.info().dependencies == ["+TestGroup"]
+    assert list(service.info().dependencies) == ["+TestGroup"]
     assert services.state("GroupGood") == "running"
     with pytest.raises(ServiceError) as caught:
         services.silo.service("GroupGood").stop()
@@ -210,7 +210,7 @@ def test_death_is_seen_by_programs_inside(services: Services) -> None:
 def test_restart_after_failure(services: Services) -> None:
     service = services.make("Phoenix", failure_actions=["restart:100", "none"], failure_reset_s=3600)
     info = service.start()
-    assert (info.failure_actions, info.failure_reset_s) == (["restart:100", "none:0"], 3600)
+    assert (list(info.failure_actions), info.failure_reset_s) == (["restart:100", "none:0"], 3600)
     kill = ["taskkill", "/f", "/pid"]
     assert services.silo.run([*kill, str(info.pid)]).returncode == 0
     services.await_true(lambda: services.state("Phoenix") == "running")
