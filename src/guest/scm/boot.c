@@ -89,6 +89,19 @@ static DWORD delay(void)
     return delay;
 }
 
+/* Windows programs, wineboot among them, wait for one or the other. */
+static void tell_started(void)
+{
+    static const WCHAR *const names[] = {L"__wine_SvcctlStarted", L"Global\\SvcctrlStartEvent_A3752DX"};
+
+    for (unsigned i = 0; i < COUNT(names); i++) {
+        HANDLE event = CreateEventW(NULL, TRUE, FALSE, names[i]); /* it stays as long as we do */
+
+        if (event) /* somebody who waits may have made it */
+            SetEvent(event);
+    }
+}
+
 static DWORD WINAPI boot(void *context)
 {
     struct service **first, **later;
@@ -99,6 +112,7 @@ static DWORD WINAPI boot(void *context)
     first_count = collect(FALSE, &first);
     later_count = collect(TRUE, &later);
     start_all(first, first_count);
+    tell_started();
     if (later_count)
         for (ULONGLONG until = now() + delay(); !stopping_all && wait_change(until);)
             ;

@@ -36,19 +36,6 @@ static DWORD listen_for_calls(void)
     return status;
 }
 
-/* Windows programs, wineboot among them, wait for one or the other. */
-static void tell_started(void)
-{
-    static const WCHAR *const names[] = {L"__wine_SvcctlStarted", L"Global\\SvcctrlStartEvent_A3752DX"};
-
-    for (unsigned i = 0; i < COUNT(names); i++) {
-        HANDLE event = CreateEventW(NULL, TRUE, FALSE, names[i]); /* it stays as long as we do */
-
-        if (event) /* somebody who waits may have made it */
-            SetEvent(event);
-    }
-}
-
 void scm_entry(void)
 {
     DWORD error;
@@ -65,6 +52,5 @@ void scm_entry(void)
         TerminateProcess(GetCurrentProcess(), error);
     }
     start_automatic_services();
-    tell_started();
     serve_connections();
 }

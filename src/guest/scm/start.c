@@ -168,6 +168,8 @@ static DWORD ensure_running(struct service *service)
     if (service->status.dwCurrentState == SERVICE_STOPPED) {
         DWORD error = ERROR_SUCCESS;
 
+        if (stopping_all)
+            return ERROR_SHUTDOWN_IN_PROGRESS;
         if (service->deleted)
             return ERROR_SERVICE_MARKED_FOR_DELETE;
         if (service->config.start == SERVICE_DISABLED)
