@@ -202,8 +202,15 @@ class ServiceOptions(TypedDict, total=False):
         delayed_start: start an ``auto`` service two minutes after the others.
         error_control: ``ignore``, ``normal``, ``severe`` or ``critical``.
         account: a user name; Wine runs everything as one user.
-        dependencies: services that must run before it.
+        service_type: ``own-process`` or ``share-process``.
+        group: load order group.
+        dependencies: services that must run before it, and groups with a plus sign in front.
         description: a sentence for people.
+        failure_actions: what is done at its first, second ... failure: ``restart:1000`` after 1000 ms,
+            ``run``, ``reboot``, ``none``.
+        failure_reset_s: seconds without a failure after which they are counted anew.
+        failure_command: what the action ``run`` runs; ``%1%`` in it stands for how often it has failed.
+        failure_on_error: a stop with an error code is a failure too, not only a death.
     """
 
     display_name: str
@@ -211,5 +218,11 @@ class ServiceOptions(TypedDict, total=False):
     delayed_start: bool
     error_control: str
     account: str
+    service_type: str
+    group: str
     dependencies: Sequence[str]
     description: str
+    failure_actions: Sequence[str]
+    failure_reset_s: int
+    failure_command: str
+    failure_on_error: bool

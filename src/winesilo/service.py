@@ -67,6 +67,33 @@ class Service:
         answer = self._call("service.restart", args=list(args), timeout_s=timeout, force=force)
         return model(ServiceInfo, answer)
 
+    def pause(self, *, timeout: float | None = None) -> ServiceInfo:
+        """Pause it and wait until it is.
+
+        Args:
+            timeout: seconds to wait.
+
+        Raises:
+            ServiceError: it does not run, or can't be paused.
+            ServiceTimeout: it is not paused in time.
+        """
+        return model(ServiceInfo, self._call("service.pause", timeout_s=timeout))
+
+    def resume(self, *, timeout: float | None = None) -> ServiceInfo:
+        """Have it continue after :meth:`pause`; the same arguments and errors."""
+        return model(ServiceInfo, self._call("service.continue", timeout_s=timeout))
+
+    def control(self, code: int) -> ServiceInfo:
+        """Send it a control code.
+
+        Args:
+            code: 128 to 255 are its own; the others are Windows' (6 is param-change).
+
+        Raises:
+            ServiceError: it does not run, or does not take the code.
+        """
+        return model(ServiceInfo, self._call("service.control", code=code))
+
     def config(self, *, binary_path: str | None = None, **options: Unpack[ServiceOptions]) -> ServiceInfo:
         """Change its configuration; what is not given stays.
 

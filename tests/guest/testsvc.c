@@ -14,9 +14,14 @@
  *   stays       accepts no stop
  *   lingers     reports STOP_PENDING when asked to stop, and does not stop
  *   undead      reports STOPPED when asked to stop, and its process goes on
+ *   pauses      can be paused
+ *   preshutdown wants to know before a shutdown
+ *   fails-late  starts, then stops with error 42 a little later
+ *   shared N... has the services N... in one process
  *
- * It writes the arguments of its main function, one per line, to C:\testsvc-NAME.txt.  The user-defined
- * control 128 makes it exit with 6, without a report.
+ * It writes the arguments of its main function, one per line, to C:\testsvc-NAME.txt, and what happens to all of
+ * them to C:\testsvc.log: "run NAME", "stop NAME", "control CODE NAME". The user-defined control 128 makes it exit
+ * with 6, without a report.
  *
  * With `gone FILE` it is no service, but waits up to 30 s until no process runs FILE any more, as installers do
  * before they delete the program of a service that they have stopped. */
@@ -26,30 +31,62 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MAX_SHARED 8
+
 static const char *mode = "normal";
-static SERVICE_STATUS_HANDLE status_handle;
-static HANDLE stop_event;
-static DWORD checkpoint;
+
+/* one service; the variables of the thread that is its main function */
+struct instance {
+    WCHAR name[260];
+    SERVICE_STATUS_HANDLE status_handle;
+    HANDLE stop_event;
+    DWORD checkpoint;
+} instances[MAX_SHARED];
+static __thread struct instance *self;
+static LONG instance_count;
 
 static BOOL is(const char *name)
 {
     return !strcmp(mode, name);
 }
 
+/* A line in the log of all services; the file is opened for appending, so lines do not mix. */
+static void note(const char *what, const WCHAR *name)
+{
+    char line[400];
+    DWORD written;
+    int size = snprintf(line, sizeof(line), "%s %ls\n", what, name);
+    HANDLE file = CreateFileW(L"C:\\testsvc.log", FILE_APPEND_DATA, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
+                              OPEN_ALWAYS, 0, NULL);
+
+    WriteFile(file, line, size, &written, NULL);
+    CloseHandle(file);
+}
+
 static void report(DWORD state, DWORD hint)
 {
     SERVICE_STATUS status = {.dwServiceType = SERVICE_WIN32_OWN_PROCESS, .dwCurrentState = state};
 
-    if (state == SERVICE_RUNNING && !is("stays"))
+    if ((state == SERVICE_RUNNING || state == SERVICE_PAUSED) && !is("stays"))
         status.dwControlsAccepted = SERVICE_ACCEPT_STOP | SERVICE_ACCEPT_SHUTDOWN;
+    if (status.dwControlsAccepted && is("pauses"))
+        status.dwControlsAccepted |= SERVICE_ACCEPT_PAUSE_CONTINUE;
+    if (status.dwControlsAccepted && is("preshutdown"))
+        status.dwControlsAccepted |= SERVICE_ACCEPT_PRESHUTDOWN;
+    if (state == SERVICE_STOPPED && is("fails-late"))
+        status.dwWin32ExitCode = 42;
+    if (state == SERVICE_RUNNING && !hint)
+        note("run", self->name);
+    if (state == SERVICE_STOPPED)
+        note("stop", self->name);
     if (state != SERVICE_RUNNING && state != SERVICE_STOPPED)
-        status.dwCheckPoint = ++checkpoint;
+        status.dwCheckPoint = ++self->checkpoint;
     if (state == SERVICE_STOPPED && is("fails")) {
         status.dwWin32ExitCode = ERROR_SERVICE_SPECIFIC_ERROR;
         status.dwServiceSpecificExitCode = 42;
     }
     status.dwWaitHint = hint;
-    SetServiceStatus(status_handle, &status);
+    SetServiceStatus(self->status_handle, &status);
 }
 
 /* A pending state in steps. */
@@ -63,14 +100,22 @@ static void creep(DWORD state)
 
 static DWORD WINAPI control(DWORD code, DWORD type, void *data, void *context)
 {
+    char what[40];
+
     (void)type;
     (void)data;
-    (void)context;
+    self = context;
+    snprintf(what, sizeof(what), "control %lu", code);
+    note(what, self->name);
     if (code == 128)
         ExitProcess(6);
-    if (code == SERVICE_CONTROL_STOP || code == SERVICE_CONTROL_SHUTDOWN) {
+    if (code == SERVICE_CONTROL_PAUSE)
+        report(SERVICE_PAUSED, 0);
+    if (code == SERVICE_CONTROL_CONTINUE)
+        report(SERVICE_RUNNING, 1);
+    if (code == SERVICE_CONTROL_STOP || code == SERVICE_CONTROL_SHUTDOWN || code == SERVICE_CONTROL_PRESHUTDOWN) {
         report(SERVICE_STOP_PENDING, 1000);
-        SetEvent(stop_event);
+        SetEvent(self->stop_event);
     }
     return NO_ERROR;
 }
@@ -103,9 +148,12 @@ static void start(void)
 
 static void WINAPI service_main(DWORD argc, WCHAR **argv)
 {
-    stop_event = CreateEventW(NULL, TRUE, FALSE, NULL);
+    self = &instances[(InterlockedIncrement(&instance_count) - 1) % MAX_SHARED];
+    memset(self, 0, sizeof(*self));
+    wcscpy(self->name, argv[0]);
+    self->stop_event = CreateEventW(NULL, TRUE, FALSE, NULL);
     write_arguments(argc, argv);
-    status_handle = RegisterServiceCtrlHandlerExW(argv[0], control, NULL);
+    self->status_handle = RegisterServiceCtrlHandlerExW(argv[0], control, self);
     start();
     if (is("fails")) {
         report(SERVICE_STOPPED, 0);
@@ -116,7 +164,7 @@ static void WINAPI service_main(DWORD argc, WCHAR **argv)
         Sleep(300);
         ExitProcess(5);
     }
-    WaitForSingleObject(stop_event, INFINITE);
+    WaitForSingleObject(self->stop_event, is("fails-late") ? 300 : INFINITE);
     if (is("lingers"))
         Sleep(INFINITE);
     if (is("slow"))
@@ -145,13 +193,17 @@ static int wait_gone(const char *path)
 
 int main(int argc, char **argv)
 {
-    WCHAR name[] = L"";
-    SERVICE_TABLE_ENTRYW table[] = {{name, service_main}, {NULL, NULL}};
+    WCHAR names[MAX_SHARED][64] = {L""};
+    SERVICE_TABLE_ENTRYW table[MAX_SHARED + 1] = {{names[0], service_main}};
 
     if (argc > 2 && !strcmp(argv[1], "gone"))
         return wait_gone(argv[2]);
     if (argc > 1)
         mode = argv[1];
+    for (int i = 2; is("shared") && i < argc && i - 2 < MAX_SHARED; i++) {
+        swprintf(names[i - 2], 64, L"%hs", argv[i]);
+        table[i - 2] = (SERVICE_TABLE_ENTRYW){names[i - 2], service_main};
+    }
     if (is("dies"))
         return 3;
     if (is("never"))

@@ -67,6 +67,12 @@ SERVICE: dict[str, Any] = {
     "account": "LocalSystem",
     "group": "",
     "dependencies": [],
+    "dependents": [],
+    "failures": 0,
+    "failure_actions": [],
+    "failure_reset_s": 0,
+    "failure_command": "",
+    "failure_on_error": False,
     "description": "",
     "note": None,
 }
@@ -123,6 +129,9 @@ ANSWERS: dict[str, Any] = {
     "service.start": SERVICE,
     "service.stop": SERVICE,
     "service.restart": SERVICE,
+    "service.pause": SERVICE,
+    "service.continue": SERVICE,
+    "service.control": SERVICE,
     "service.config": SERVICE,
     "service.delete": None,
 }
@@ -197,6 +206,13 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> Requests:
             "service.restart",
             {"service": "Spooler", "args": [], "force": False},
         ),
+        ("service db1 pause Spooler", "service.pause", {"service": "Spooler"}),
+        (
+            "service db1 continue Spooler --timeout 2",
+            "service.continue",
+            {"service": "Spooler", "timeout_s": 2.0},
+        ),
+        ("service db1 control Spooler 200", "service.control", {"service": "Spooler", "code": 200}),
         ("service db1 delete Spooler", "service.delete", {"service": "Spooler"}),
         (
             "service db1 config Spooler --start-type auto --delayed-start --depends-on A --depends-on B",

@@ -71,13 +71,40 @@ def configuration_options(command: F) -> F:
         ),
         click.option("--account", metavar="USER", help="The user it runs as; Wine has one only."),
         click.option(
+            "--type",
+            "service_type",
+            type=click.Choice(["own-process", "share-process"]),
+            help="Whether it shares a process with the others of the same COMMAND.",
+        ),
+        click.option("--group", metavar="GROUP", help="Its load order group."),
+        click.option(
             "--depends-on",
             "dependencies",
             metavar="SERVICE",
             multiple=True,
-            help="A service that must run before it; may be repeated.",
+            help="A service, or +GROUP, that must run before it; may be repeated; '' for none.",
         ),
         click.option("--description", metavar="TEXT", help="A sentence for people."),
+        click.option(
+            "--failure-action",
+            "failure_actions",
+            metavar="ACTION[:MS]",
+            multiple=True,
+            help="What to do at its first, second ... failure: restart, run, reboot or none; '' for nothing.",
+        ),
+        click.option(
+            "--failure-reset",
+            "failure_reset_s",
+            type=click.IntRange(0, 0xFFFFFFFF),
+            metavar="SECONDS",
+            help="After this time without a failure they are counted anew.",
+        ),
+        click.option("--failure-command", metavar="COMMAND", help="What the failure action 'run' runs."),
+        click.option(
+            "--failure-on-error/--no-failure-on-error",
+            default=None,
+            help="A stop with an error code is a failure too, not only a death.",
+        ),
     )
     for row in reversed(rows):
         command = row(command)
@@ -186,6 +213,50 @@ def restart(
 
 @service.command()
 @service_argument
+@timeout_option
+@as_json
+@pass_selection
+def pause(selection: Selection, service_name: str, timeout: float | None, as_json: bool) -> None:
+    """Pause a service and wait until it is."""
+    _print(selection.service(service_name).pause(timeout=timeout), as_json=as_json)
+
+
+@service.command("continue")
+@service_argument
+@timeout_option
+@as_json
+@pass_selection
+def resume(selection: Selection, service_name: str, timeout: float | None, as_json: bool) -> None:
+    """Have a paused service continue."""
+    _print(selection.service(service_name).resume(timeout=timeout), as_json=as_json)
+
+
+@service.command()
+@service_argument
+@click.argument("code", type=click.IntRange(1, 255))
+@as_json
+@pass_selection
+def control(selection: Selection, service_name: str, code: int, as_json: bool) -> None:
+    """Send a service a control CODE; 128 to 255 are of its own making."""
+    _print(selection.service(service_name).control(code), as_json=as_json)
+
+
+@service.command()
+@service_argument
+@as_json
+@pass_selection
+def dependents(selection: Selection, service_name: str, as_json: bool) -> None:
+    """List the services that depend on a service, directly or not, in the order to stop them."""
+    names = selection.service(service_name).info().dependents
+    if as_json:
+        output.print_json(list(names))
+        return
+    states = {info.name: info.state for info in selection.silo().services()}
+    output.print_table(("SERVICE", "STATE"), [(name, states.get(name, "-")) for name in names])
+
+
+@service.command()
+@service_argument
 @click.option("--command", "binary_path", metavar="COMMAND", help="What it runs.")
 @configuration_options
 @as_json
@@ -227,6 +298,15 @@ def _print(info: ServiceInfo, *, as_json: bool, full: bool = False) -> None:
         output.print_error(info.note)
 
 
+def _failure(info: ServiceInfo) -> str:
+    if not info.failure_actions:
+        return "-"
+    what = ", ".join(info.failure_actions) + f", counted anew after {info.failure_reset_s} s"
+    if info.failure_command:
+        what += f", command {info.failure_command}"
+    return what + (", also after a stop with an error code" if info.failure_on_error else "")
+
+
 def _fields(info: ServiceInfo) -> list[tuple[str, str]]:
     exit_code = f"{info.win32_exit_code} {info.win32_exit_name}".strip()
     if info.service_exit_code:
@@ -249,6 +329,9 @@ def _fields(info: ServiceInfo) -> list[tuple[str, str]]:
         ("account", output.text_or_dash(info.account)),
         ("group", output.text_or_dash(info.group)),
         ("depends on", ", ".join(info.dependencies) or "-"),
+        ("needed by", ", ".join(info.dependents) or "-"),
+        ("at failure", _failure(info)),
+        ("failures", str(info.failures)),
     ]
 
 

@@ -241,6 +241,26 @@ def service_restart(request: Request) -> dict[str, Any]:
         ).as_dict()
 
 
+def service_pause(request: Request) -> dict[str, Any]:
+    """Pause a service and wait until it is."""
+    with _service(request) as (control, name):
+        timeout_s = request.params.seconds("timeout_s", DEFAULT_STOP_S)
+        return control.pause(name, timeout_s=timeout_s).as_dict()
+
+
+def service_continue(request: Request) -> dict[str, Any]:
+    """Have a paused service continue."""
+    with _service(request) as (control, name):
+        timeout_s = request.params.seconds("timeout_s", DEFAULT_STOP_S)
+        return control.resume(name, timeout_s=timeout_s).as_dict()
+
+
+def service_control(request: Request) -> dict[str, Any]:
+    """Send a service a control code."""
+    with _service(request) as (control, name):
+        return control.control(name, request.params.integer("code", 0)).as_dict()
+
+
 def service_config(request: Request) -> dict[str, Any]:
     """Change a service's configuration."""
     with _service(request) as (control, name), _keywords():
@@ -293,6 +313,9 @@ METHODS: Final[dict[str, Method]] = {
     "service.start": service_start,
     "service.stop": service_stop,
     "service.restart": service_restart,
+    "service.pause": service_pause,
+    "service.continue": service_continue,
+    "service.control": service_control,
     "service.config": service_config,
     "service.delete": service_delete,
     "service.install": service_install,

@@ -24,7 +24,13 @@ from winesilo.host.base_worker import boot, describe, tidy
 from winesilo.host.paths import HostPaths
 from winesilo.host.watcher import READABLE, Watcher
 from winesilo.host.wineserver import WineServer, remove_directory
-from winesilo.interposer.config import CONFIG_VARIABLE, FIRST_VARIABLE, agent_path, library_path
+from winesilo.interposer.config import (
+    CONFIG_VARIABLE,
+    FIRST_VARIABLE,
+    agent_path,
+    drive_layer,
+    library_path,
+)
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +90,8 @@ class HostRuntime:
         self.info: HostInfo = load_info(paths)
         check_base(paths)
         self.library = library_path()
+        # Wine would prefer its own programs of the same names
+        self._programs = sorted(path.name for path in (drive_layer() / "windows/system32").iterdir())
         self._agent_path = agent_path()
         self.wine = wine.find()
         self.wine32 = self._link_wine32()
@@ -284,6 +292,7 @@ class HostRuntime:
             if not name.startswith(("WINE", "LD_", "TMPDIR", "XDG_")) or name.startswith("WINETEST_")
         }
         env.update(wine.environment(where.prefix, wine32=self.wine32))
+        env["WINEDLLOVERRIDES"] += f";{','.join(self._programs)}=n"
         env["HOME"] = str(where.root)
         env["WINELOADER"] = str(self.wine.loader)
         env["LD_PRELOAD"] = str(self._preload)

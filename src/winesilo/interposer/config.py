@@ -76,6 +76,15 @@ def services_path() -> Path:
     return _native("services/register.exe").parent
 
 
+def drive_layer() -> Path:
+    """What every silo finds on its C: above the host's files: the programs that we put in place of Wine's.
+
+    Raises:
+        LibraryMissing: it has not been built.
+    """
+    return _native("drive_c/windows/system32/services.exe").parents[2]
+
+
 def _native(name: str) -> Path:
     path = _NATIVE / name
     if not path.is_file():

@@ -1,8 +1,7 @@
 """MS-SCMR, the protocol of the service control manager, typed.
 
-Numbers and structures are those of MS-SCMR; where Wine's server differs (``programs/services/rpc.c``,
-``include/wine/svcctl.idl`` in its source) the docstring says so.  A manager handle and a service
-handle are different types.
+Numbers and structures are those of MS-SCMR; where our server speaks as Wine's does, for Wine's clients
+(docs/design/scm.md), the docstring says so.  A manager handle and a service handle are different types.
 """
 
 from __future__ import annotations
@@ -26,23 +25,28 @@ if TYPE_CHECKING:
 
 SERVICE_ALL_ACCESS: Final = 0xF01FF
 SC_MANAGER_ALL_ACCESS: Final = 0xF003F
-#: Not in winsvc.h: lets a client report a status for a service.
-SERVICE_SET_STATUS: Final = 0x8000
-
 SERVICE_NO_CHANGE: Final = 0xFFFFFFFF
 SERVICE_CONTROL_STOP: Final = 1
+SERVICE_ACTIVE: Final = 1
 SERVICE_STATE_ALL: Final = 3
 SERVICE_DRIVER: Final = 0x0B
 SERVICE_WIN32: Final = 0x30
 SERVICE_CONFIG_DESCRIPTION: Final = 1
+SERVICE_CONFIG_FAILURE_ACTIONS: Final = 2
 SERVICE_CONFIG_DELAYED_AUTO_START_INFO: Final = 3
+SERVICE_CONFIG_FAILURE_ACTIONS_FLAG: Final = 4
 
 _STATUS: Final = struct.Struct("<9I")
-#: Wine's row of EnumServicesStatusExW: two offsets into the buffer, then the status.
+#: A row of EnumServicesStatusExW: two offsets into the buffer, then the status.
 _ENUM_ROW: Final = struct.Struct("<2I9I")
+#: A row of EnumDependentServicesW: the same without the process.
+_DEPENDENT_ROW: Final = struct.Struct("<2I7I")
+#: SERVICE_FAILURE_ACTIONS_WOW64: reset period, offsets of two texts, count and offset of the actions.
+_FAILURE_ACTIONS: Final = struct.Struct("<5I")
+_FAILURE_ACTION: Final = struct.Struct("<2I")
 #: Buffer sizes to offer; the server sends all of the buffer, so begin small (MS-SCMR allows 256 KiB).
 _ENUM_SIZES: Final = (16 * 1024, 64 * 1024, 256 * 1024)
-_DESCRIPTION_SIZE: Final = 8192
+_LEVEL_SIZE: Final = 8192
 _MAX_NAME: Final = 256
 
 
@@ -63,7 +67,7 @@ class RawStatus:
 
 @dataclass(frozen=True, slots=True)
 class RawConfig:
-    """QUERY_SERVICE_CONFIGW, without the dependencies: Wine's SCM never returns them."""
+    """QUERY_SERVICE_CONFIGW, without the dependencies: see :meth:`ScmExtra.dependencies`."""
 
     service_type: int
     start_type: int
@@ -73,6 +77,21 @@ class RawConfig:
     tag: int
     account: str
     display_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailureActions:
+    """SERVICE_FAILURE_ACTIONSW.
+
+    Attributes:
+        reset_period: seconds without a failure after which they are counted anew; 0xFFFFFFFF: never.
+        command: what action 3 runs; "" for nothing.
+        actions: (type, delay in ms) for the first, second ... failure; the last one for all that follow.
+    """
+
+    reset_period: int = 0
+    command: str = ""
+    actions: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +211,13 @@ class ScmConnection:
         binary_path: str,
         dependencies: Sequence[str],
         account: str | None,
+        group: str | None = None,
     ) -> None:
         """Create a service.
 
         Raises:
             ServiceExists: the key name or the display name is taken.
-            ServiceError: Wine refuses the combination (87), or it is marked for deletion (1072).
+            ServiceError: the combination makes no sense (87), or it is marked for deletion (1072).
         """
         packed = pack_strings(dependencies)
         with rpc_errors(f"cannot create service {name!r}"):
@@ -213,21 +233,24 @@ class ScmConnection:
                 lpDependencies=packed or scmr.NULL,
                 dwDependSize=len(packed),
                 lpServiceStartName=account or scmr.NULL,
+                lpLoadOrderGroup=group or scmr.NULL,
             )
         self._close(ServiceHandle(name, answer["lpServiceHandle"]))
 
     # -- service --------------------------------------------------------------------------------
 
-    def status(self, service: ServiceHandle) -> RawStatus:
-        """State and process; by RQueryServiceStatusEx, the only form Wine has."""
-        request = scmr.RQueryServiceStatusEx()
+    def dependents(self, service: ServiceHandle, states: int = SERVICE_STATE_ALL) -> list[str]:
+        """Key names of the services that depend on it, directly or not, in the order to stop them."""
+        request = scmr.REnumDependentServicesW()
         request["hService"] = service.context
-        request["InfoLevel"] = 0
-        request["cbBufSize"] = _STATUS.size
-        what = f"cannot query service {service.name!r}"
+        request["dwServiceState"] = states
+        request["cbBufSize"] = _ENUM_SIZES[1]
+        what = f"cannot list the dependents of service {service.name!r}"
         buffer = self._rpc.call_for_bytes(request, what)
         with rpc_errors(what):
-            return RawStatus(*_STATUS.unpack(buffer))
+            end = int.from_bytes(buffer[:4], "little")
+            offsets = range(0, end - _DEPENDENT_ROW.size + 1, _DEPENDENT_ROW.size)
+            return [_text_at(buffer, _DEPENDENT_ROW.unpack_from(buffer, offset)[0]) for offset in offsets]
 
     def config(self, service: ServiceHandle) -> RawConfig:
         """The configuration as the SCM has it in memory."""
@@ -245,38 +268,57 @@ class ScmConnection:
             )
 
     def description(self, service: ServiceHandle) -> str:
-        """The description; Wine's buffer is a u16 size in bytes and the text, not Windows' pointer form."""
-        request = scmr.RQueryServiceConfig2W()
-        request["hService"] = service.context
-        request["dwInfoLevel"] = SERVICE_CONFIG_DESCRIPTION
-        request["cbBufSize"] = _DESCRIPTION_SIZE
-        what = f"cannot read the description of service {service.name!r}"
-        buffer = self._rpc.call_for_bytes(request, what)
+        """The description; as Wine has it, the buffer is a u16 size in bytes and the text."""
+        buffer = self._level(service, SERVICE_CONFIG_DESCRIPTION)
         size = int.from_bytes(buffer[:2], "little")
         return buffer[2 : 2 + size].decode("utf-16-le", "replace").split("\0")[0]
 
+    def delayed_start(self, service: ServiceHandle) -> bool:
+        """Whether an auto-start service starts after the others."""
+        return bool(_number(self._level(service, SERVICE_CONFIG_DELAYED_AUTO_START_INFO)))
+
+    def failure_flag(self, service: ServiceHandle) -> bool:
+        """Whether a stop with an error code counts as a failure too."""
+        return bool(_number(self._level(service, SERVICE_CONFIG_FAILURE_ACTIONS_FLAG)))
+
+    def failure_actions(self, service: ServiceHandle) -> FailureActions:
+        """What is done when the service fails."""
+        buffer = self._level(service, SERVICE_CONFIG_FAILURE_ACTIONS)
+        with rpc_errors(f"cannot read the failure actions of service {service.name!r}"):
+            reset, _, command, count, first = _FAILURE_ACTIONS.unpack_from(buffer)
+            offsets = range(first, first + count * _FAILURE_ACTION.size, _FAILURE_ACTION.size)
+            rows = [_FAILURE_ACTION.unpack_from(buffer, offset) for offset in offsets]
+            return FailureActions(
+                reset, _text_at(buffer, command), tuple((kind, delay) for kind, delay in rows)
+            )
+
+    def _level(self, service: ServiceHandle, level: int) -> bytes:
+        request = scmr.RQueryServiceConfig2W()
+        request["hService"] = service.context
+        request["dwInfoLevel"] = level
+        request["cbBufSize"] = _LEVEL_SIZE
+        return self._rpc.call_for_bytes(request, f"cannot read the configuration of service {service.name!r}")
+
     def start(self, service: ServiceHandle, arguments: Sequence[str]) -> None:
-        """Start the service; returns when it has reported its first state.
+        """Start the service after what it needs; returns when it has reported its first state.
 
         Raises:
-            ServiceError: 1053 the process ended or did not report within ServicesPipeTimeout, 1055
-                another service is starting, 1056 it runs, 1058 disabled, 2 its program is missing ...
+            ServiceError: 1053 the process ended or did not report within ServicesPipeTimeout, 1056 it
+                runs, 1058 disabled, 1059 a circle of dependencies, 1068 one does not start, 1075 one is
+                missing, 2 its program is missing ...
         """
         with rpc_errors(f"cannot start service {service.name!r}"):
             scmr.hRStartServiceW(self._rpc.dce, service.context, len(arguments), arguments)
 
     def control(self, service: ServiceHandle, control: int) -> None:
-        """Send a control code; waits for the service's handler to return (at most 10 s in Wine)."""
+        """Send a control code; waits for the service's handler to return.
+
+        Raises:
+            ServiceError: 1051 a stop, and others depend on it, 1052 it does not take the code, 1053 the
+                handler did not return within ServicesPipeTimeout, 1061 not now, 1062 it does not run.
+        """
         with rpc_errors(f"cannot control service {service.name!r}"):
             scmr.hRControlService(self._rpc.dce, service.context, control)
-
-    def set_stopped(self, service: ServiceHandle, service_type: int, win32_exit_code: int) -> None:
-        """Tell the SCM that the service is stopped (the handle needs SERVICE_SET_STATUS)."""
-        request = scmr.RSetServiceStatus()
-        request["hServiceStatus"] = service.context
-        request["lpServiceStatus"] = _stopped_status(service_type, win32_exit_code)
-        with rpc_errors(f"cannot set the status of service {service.name!r}"):
-            self._rpc.dce.request(request)
 
     def delete(self, service: ServiceHandle) -> None:
         """Mark the service for deletion; it goes when its last handle is closed."""
@@ -287,19 +329,17 @@ class ScmConnection:
         self,
         service: ServiceHandle,
         *,
-        dependencies: Sequence[str],
+        dependencies: Sequence[str] | None = None,
         service_type: int = SERVICE_NO_CHANGE,
         start_type: int = SERVICE_NO_CHANGE,
         error_control: int = SERVICE_NO_CHANGE,
         binary_path: str | None = None,
         account: str | None = None,
+        group: str | None = None,
         display_name: str | None = None,
     ) -> None:
-        """Change the configuration.
-
-        ``dependencies`` must always be given: Wine drops them when the argument is missing.
-        """
-        packed = pack_strings(dependencies)
+        """Change the configuration; what is None stays."""
+        packed = None if dependencies is None else pack_strings(dependencies) or b"\0\0"
         with rpc_errors(f"cannot configure service {service.name!r}"):
             scmr.hRChangeServiceConfigW(
                 self._rpc.dce,
@@ -308,9 +348,10 @@ class ScmConnection:
                 start_type,
                 error_control,
                 lpBinaryPathName=_pointer(binary_path),
-                lpDependencies=packed or scmr.NULL,
-                dwDependSize=len(packed),
+                lpDependencies=scmr.NULL if packed is None else packed,
+                dwDependSize=len(packed or b""),
                 lpServiceStartName=_pointer(account),
+                lpLoadOrderGroup=_pointer(group),
                 lpDisplayName=_pointer(display_name),
             )
 
@@ -321,18 +362,39 @@ class ScmConnection:
         with rpc_errors(f"cannot describe service {service.name!r}"):
             self._rpc.dce.request(request)
 
-    def set_delayed_start(self, service: ServiceHandle, delayed: bool) -> bool:
-        """Set or clear delayed auto-start; False if this Wine's SCM does not know the setting (8.0)."""
+    def set_delayed_start(self, service: ServiceHandle, delayed: bool) -> None:
+        """Set or clear delayed auto-start."""
         request = self._change2(service, SERVICE_CONFIG_DELAYED_AUTO_START_INFO)
         request["Info"]["Union"]["psda"]["fDelayedAutostart"] = int(delayed)
-        try:
-            with rpc_errors(f"cannot configure service {service.name!r}"):
-                self._rpc.dce.request(request)
-        except ServiceError as error:
-            if error.code == codes.ERROR_INVALID_LEVEL:
-                return False
-            raise
-        return True
+        with rpc_errors(f"cannot configure service {service.name!r}"):
+            self._rpc.dce.request(request)
+
+    def set_failure_flag(self, service: ServiceHandle, on_error: bool) -> None:
+        """Say whether a stop with an error code counts as a failure too."""
+        request = self._change2(service, SERVICE_CONFIG_FAILURE_ACTIONS_FLAG)
+        request["Info"]["Union"]["psfaf"]["fFailureActionsOnNonCrashFailures"] = int(on_error)
+        with rpc_errors(f"cannot configure service {service.name!r}"):
+            self._rpc.dce.request(request)
+
+    def set_failure_actions(self, service: ServiceHandle, wanted: FailureActions) -> None:
+        """Say what is done when the service fails."""
+        request = self._change2(service, SERVICE_CONFIG_FAILURE_ACTIONS)
+        body = request["Info"]["Union"]["psfa"]
+        body["dwResetPeriod"] = wanted.reset_period
+        body["lpRebootMsg"] = scmr.NULL
+        body["lpCommand"] = wanted.command + "\0"
+        body["cActions"] = len(wanted.actions)
+        array = scmr.SC_ACTION_ARRAY()
+        for kind, delay in wanted.actions:
+            action = scmr.SC_ACTION()
+            action["Type"] = kind
+            action["Delay"] = delay
+            array["Data"].append(action)
+        pointer = scmr.SC_ACTIONS()
+        pointer["Data"] = array
+        body["lpsaActions"] = pointer
+        with rpc_errors(f"cannot configure service {service.name!r}"):
+            self._rpc.dce.request(request)
 
     @staticmethod
     def _change2(service: ServiceHandle, level: int) -> Any:
@@ -350,16 +412,8 @@ def pack_strings(strings: Sequence[str]) -> bytes:
     return ("\0".join(strings) + "\0\0").encode("utf-16-le")
 
 
-def _stopped_status(service_type: int, win32_exit_code: int) -> Any:
-    status = scmr.SERVICE_STATUS()
-    status["dwServiceType"] = service_type
-    status["dwCurrentState"] = scmr.SERVICE_STOPPED
-    status["dwControlsAccepted"] = 0
-    status["dwWin32ExitCode"] = win32_exit_code
-    status["dwServiceSpecificExitCode"] = 0
-    status["dwCheckPoint"] = 0
-    status["dwWaitHint"] = 0
-    return status
+def _number(buffer: bytes) -> int:
+    return int.from_bytes(buffer[:4], "little")
 
 
 def _enum_rows(buffer: bytes) -> list[tuple[str, str, RawStatus]]:

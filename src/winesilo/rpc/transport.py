@@ -148,6 +148,26 @@ class RpcConnection:
             size = int.from_bytes(answer[:4], "little")
             return answer[4 : 4 + size]
 
+    def exchange(self, request: Any, response: type[Any], what: str, expected: int = 0) -> Any:
+        """Make a call of an interface that impacket has no module for.
+
+        Args:
+            request: an impacket NDRCALL.
+            response: its class of answer, which ends in a Win32 code.
+            what: see :func:`rpc_errors`.
+            expected: a code that is no error.
+
+        Raises:
+            ServiceError: the Win32 code.
+        """
+        with rpc_errors(what):
+            self.dce.call(request.opnum, request)
+            answer: bytes = self.dce.recv()
+            code = int.from_bytes(answer[-4:], "little")
+            if code not in (0, expected):
+                raise service_error(code, what)
+            return response(answer)
+
     def close(self) -> None:
         """Close the pipe; the server runs down our handles.  May be called twice."""
         try:

@@ -3,25 +3,32 @@ r"""Control of a silo's services over MS-SCMR on its ``\pipe\svcctl``."""
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import TYPE_CHECKING, Final
 
-from winesilo.errors import ServiceError, UsageError
+from winesilo.errors import ServiceTimeout, UsageError
 from winesilo.rpc import codes
-from winesilo.rpc.scmr import SERVICE_DRIVER, SERVICE_NO_CHANGE, SERVICE_WIN32
+from winesilo.rpc.scmr import SERVICE_DRIVER, SERVICE_NO_CHANGE, SERVICE_WIN32, FailureActions
 from winesilo.rpc.seam import service_error
 from winesilo.services import model, starting, stopping
 from winesilo.services.session import Session
+from winesilo.services.waiting import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from winesilo.host.agent import Agent
-    from winesilo.rpc.scmr import ScmConnection, ServiceHandle
-    from winesilo.services.model import Service, Stopped
+    from winesilo.rpc.scmextra import Status
+    from winesilo.rpc.scmr import ServiceHandle
+    from winesilo.services.model import Service
 
 DEFAULT_START_S: Final = 120.0
 DEFAULT_STOP_S: Final = 30.0
+#: Beyond the time that the SCM has for stopping the services, for it to end those that did not.
+_ENDING_S: Final = 10.0
+PAUSE: Final = 2
+CONTINUE: Final = 3
 
 
 class ServiceControl:
@@ -29,7 +36,7 @@ class ServiceControl:
 
     Args:
         agent: the host's agent.
-        silo_id: number of the silo; None for the host's own service control manager.
+        silo_id: number of the silo.
         silo_name: name of the silo, for hints in errors.
         connect_timeout_s: how long to wait for the silo's SCM to answer.
 
@@ -41,7 +48,7 @@ class ServiceControl:
     def __init__(
         self,
         agent: Agent,
-        silo_id: int | None,
+        silo_id: int,
         *,
         silo_name: str | None = None,
         connect_timeout_s: float = 5.0,
@@ -71,9 +78,9 @@ class ServiceControl:
         kinds = SERVICE_WIN32 | (SERVICE_DRIVER if drivers else 0)
         scm = self._session.scm
         services = []
-        for name, _, status in scm.enumerate(kinds):
+        for name, _, _ in scm.enumerate(kinds):
             with scm.open(name) as handle:
-                services.append(self._session.service(scm, handle, status))
+                services.append(self._session.service(handle))
         return sorted(services, key=lambda service: service.name.lower())
 
     def show(self, name: str) -> Service:
@@ -84,33 +91,20 @@ class ServiceControl:
         """
         return self._session.describe(model.check_name(name))
 
-    def state(self, name: str) -> str:
-        """The state word of one service; cheaper than :meth:`show`.
+    def wait(self, name: str, seen: Status | None, timeout_s: float) -> Status:
+        """Wait for a new report of a service.
+
+        Args:
+            name: key name.
+            seen: the last status that the caller knows; None: return what there is now.
+            timeout_s: seconds; then the status is returned as it is.
 
         Raises:
             ServiceNotFound: no such service.
         """
-        scm = self._session.scm
-        with scm.open(model.check_name(name)) as handle:
-            return self._session.state(scm.status(handle))
-
-    def dead(self) -> Sequence[str]:
-        """The services whose processes ended without telling the SCM."""
-        active = self._session.active().items()
-        return [name for name, status in active if self._session.dead_exit_code(status) is not None]
-
-    def settle_dead(self) -> Sequence[str]:
-        """Make the SCM see dead services as stopped with 1067, as Windows does by itself.
-
-        Returns:
-            Their names.
-        """
-        found = []
-        for name, status in self._session.active().items():
-            if self._session.dead_exit_code(status) is not None:
-                self._session.settle(name, status.service_type, codes.ERROR_PROCESS_ABORTED)
-                found.append(name)
-        return found
+        if seen is None:
+            return self._session.extra.status(name)
+        return self._session.extra.wait(name, seen.changes, timeout_s)
 
     # -- starting and stopping ------------------------------------------------------------------
 
@@ -157,11 +151,14 @@ class ServiceControl:
             ServiceError: 1062 it does not run, 1051 running services depend on it, 1052 or 1061 it
                 refuses, 1053 its process can't be ended.
         """
-        stopped = stopping.stop(
-            self._session, model.check_name(name), timeout_s, with_dependents=with_dependents, force=force
-        )
-        notes = [s.note if s.name == name else f"{s.name}: {s.note}" for s in stopped if s.note]
-        return dataclasses.replace(self.show(name), note="; ".join(n for n in notes if n) or None)
+        with self._session.scm.open(
+            model.check_name(name)
+        ):  # so that one marked for deletion stays meanwhile
+            stopped = stopping.stop(
+                self._session, name, timeout_s, with_dependents=with_dependents, force=force
+            )
+            notes = [s.note if s.name == name else f"{s.name}: {s.note}" for s in stopped if s.note]
+            return dataclasses.replace(self.show(name), note="; ".join(n for n in notes if n) or None)
 
     def restart(
         self,
@@ -178,23 +175,59 @@ class ServiceControl:
             note = self.stop(name, timeout_s=stop_timeout_s, force=force).note
         return dataclasses.replace(self.start(name, arguments, timeout_s=start_timeout_s), note=note)
 
-    def stop_all(
-        self,
-        timeout_s: float = DEFAULT_STOP_S,
-        on_stopped: Callable[[Stopped], None] | None = None,
-    ) -> Sequence[Stopped]:
-        """Stop all services, dependents first and RpcSs last, each level side by side.
+    def control(self, name: str, code: int) -> Service:
+        """Send a control code; returns when the service's handler has.
 
-        Services that are not stopped at the deadline, or refuse, have their processes ended.
+        Args:
+            name: key name.
+            code: 128 to 255 are the service's own; the others are Windows' (6 is param-change).
+
+        Raises:
+            ServiceNotFound: no such service.
+            ServiceError: 1052 it does not take the code, 1053 the handler did not return in time, 1061 not
+                now, 1062 it does not run.
+        """
+        scm = self._session.scm
+        with scm.open(model.check_name(name)) as handle:
+            scm.control(handle, code)
+        return self.show(name)
+
+    def pause(self, name: str, *, timeout_s: float = DEFAULT_STOP_S) -> Service:
+        """Pause a service and wait until it is; raises what :meth:`control` raises, and ServiceTimeout."""
+        return self._control_and_wait(name, PAUSE, model.PAUSE_PENDING, timeout_s)
+
+    def resume(self, name: str, *, timeout_s: float = DEFAULT_STOP_S) -> Service:
+        """Have a paused service continue and wait until it runs; raises what :meth:`pause` raises."""
+        return self._control_and_wait(name, CONTINUE, model.CONTINUE_PENDING, timeout_s)
+
+    def _control_and_wait(self, name: str, code: int, pending: int, timeout_s: float) -> Service:
+        deadline = Deadline(timeout_s)
+        scm = self._session.scm
+        with scm.open(model.check_name(name)) as handle:
+            scm.control(handle, code)
+        status = self._session.extra.status(name)
+        while status.state == pending:
+            deadline.observe(status)
+            if deadline.hung:
+                raise ServiceTimeout(f"service {name!r} is still {model.word_of(pending, model.STATES)}")
+            status = self._session.extra.wait(name, status.changes, deadline.patience_s)
+        return self.show(name)
+
+    def shut_down(self, timeout_s: float = DEFAULT_STOP_S) -> Sequence[tuple[str, str, float]]:
+        """Have the SCM stop all services, dependents first and RpcSs last; none starts afterwards.
+
+        Those that want to know before get the preshutdown control, the others stop or shutdown. What is
+        not stopped at the deadline, or refuses, has its process ended.
 
         Args:
             timeout_s: limit for all of them.
-            on_stopped: called for each service.
 
         Returns:
-            What became of each service that was active.
+            See :meth:`ScmExtra.shutdown`.
         """
-        return stopping.stop_all(self._session, timeout_s, on_stopped)
+        extra = self._session.extra
+        extra.set_deadline(time.monotonic() + timeout_s + _ENDING_S)
+        return extra.shutdown(timeout_s)
 
     # -- configuration --------------------------------------------------------------------------
 
@@ -209,8 +242,13 @@ class ServiceControl:
         service_type: str = "own-process",
         error_control: str = "normal",
         account: str | None = None,
+        group: str | None = None,
         dependencies: Sequence[str] = (),
         description: str = "",
+        failure_actions: Sequence[str] = (),
+        failure_reset_s: int | None = None,
+        failure_command: str | None = None,
+        failure_on_error: bool | None = None,
     ) -> Service:
         """Create a service.
 
@@ -223,8 +261,13 @@ class ServiceControl:
             service_type: ``own-process`` or ``share-process``.
             error_control: ``ignore``, ``normal``, ``severe`` or ``critical``.
             account: user name; None is LocalSystem.
-            dependencies: services that must run before it.
+            group: load order group.
+            dependencies: services that must run before it, and groups with a plus sign in front.
             description: a sentence for people.
+            failure_actions: see :class:`Service`.
+            failure_reset_s: see :class:`Service`.
+            failure_command: see :class:`Service`.
+            failure_on_error: see :class:`Service`.
 
         Raises:
             InvalidName: the SCM can't have a service of that name.
@@ -239,16 +282,16 @@ class ServiceControl:
             start_type=model.number_of(start_type, model.START_TYPES, "start type"),
             error_control=model.number_of(error_control, model.ERROR_CONTROLS, "error control"),
             binary_path=binary_path,
-            dependencies=dependencies,
+            dependencies=[needed for needed in dependencies if needed],
             account=account,
+            group=group,
         )
         try:
-            scm = self._session.scm
-            with scm.open(name) as handle:
-                if description:
-                    scm.set_description(handle, description)
-                if delayed_start:
-                    self._set_delayed_start(scm, handle, dependencies, delayed=True)
+            with self._session.scm.open(name) as handle:
+                self._set_levels(handle, description or None, delayed_start or None)
+                self._set_failure(
+                    handle, failure_actions or None, failure_reset_s, failure_command, failure_on_error
+                )
         except BaseException:
             self.delete(name)
             raise
@@ -264,8 +307,14 @@ class ServiceControl:
         delayed_start: bool | None = None,
         error_control: str | None = None,
         account: str | None = None,
+        service_type: str | None = None,
+        group: str | None = None,
         dependencies: Sequence[str] | None = None,
         description: str | None = None,
+        failure_actions: Sequence[str] | None = None,
+        failure_reset_s: int | None = None,
+        failure_command: str | None = None,
+        failure_on_error: bool | None = None,
     ) -> Service:
         """Change the configuration of a service; what is None stays. See :meth:`create`.
 
@@ -276,23 +325,22 @@ class ServiceControl:
             ServiceExists: the display name is taken.
             UsageError: an unknown word or an empty command line.
         """
-        self._check(start_type or "demand", None, binary_path, delayed_start=False)
+        self._check(start_type or "demand", service_type, binary_path, delayed_start=False)
         scm = self._session.scm
         with scm.open(model.check_name(name)) as handle:
-            needed = self._session.keys.dependencies(name) if dependencies is None else dependencies
             scm.change(
                 handle,
-                dependencies=needed,
+                dependencies=None if dependencies is None else [d for d in dependencies if d],
+                service_type=_number_or_same(service_type, model.TYPES, "service type"),
                 start_type=_number_or_same(start_type, model.START_TYPES, "start type"),
                 error_control=_number_or_same(error_control, model.ERROR_CONTROLS, "error control"),
                 binary_path=binary_path,
                 account=account,
+                group=group,
                 display_name=display_name,
             )
-            if description is not None:
-                scm.set_description(handle, description)
-            if delayed_start is not None:
-                self._set_delayed_start(scm, handle, needed, delayed=delayed_start)
+            self._set_levels(handle, description, delayed_start)
+            self._set_failure(handle, failure_actions, failure_reset_s, failure_command, failure_on_error)
         return self.show(name)
 
     def delete(self, name: str) -> None:
@@ -304,15 +352,10 @@ class ServiceControl:
         """
         scm = self._session.scm
         with scm.open(model.check_name(name)) as handle:
-            status = scm.status(handle)
-            if status.state != model.STOPPED:
-                if self._session.dead_exit_code(status) is None:
-                    raise service_error(
-                        codes.ERROR_SERVICE_ALREADY_RUNNING,
-                        f"cannot delete service {name!r}",
-                        "stop it first",
-                    )
-                self._session.settle(name, status.service_type, codes.ERROR_PROCESS_ABORTED)
+            if self._session.extra.status(name).state != model.STOPPED:
+                raise service_error(
+                    codes.ERROR_SERVICE_ALREADY_RUNNING, f"cannot delete service {name!r}", "stop it first"
+                )
             scm.delete(handle)
 
     @staticmethod
@@ -328,24 +371,33 @@ class ServiceControl:
         if delayed_start and start_type != "auto":
             raise UsageError("only a service of start type auto can start delayed")
 
-    def _set_delayed_start(
-        self, scm: ScmConnection, handle: ServiceHandle, dependencies: Sequence[str], *, delayed: bool
-    ) -> None:
-        """Set it through the SCM, or where that can't (Wine 8.0), in the registry as the SCM reads it.
+    def _set_levels(self, handle: ServiceHandle, description: str | None, delayed_start: bool | None) -> None:
+        scm = self._session.scm
+        if description is not None:
+            scm.set_description(handle, description)
+        if delayed_start is not None:
+            scm.set_delayed_start(handle, delayed_start)
 
-        The change before it made the key private to the silo; the one after it makes the silo's
-        registry count as changed, so that it is saved.
-        """
-        if scm.set_delayed_start(handle, delayed):
-            return
-        scm.change(handle, dependencies=dependencies)
-        if not self._session.keys.set_delayed_start(handle.name, delayed):
-            raise ServiceError(
-                f"cannot set the delayed start of service {handle.name!r}: its key is gone",
-                code=codes.ERROR_SERVICE_MARKED_FOR_DELETE,
-                code_name=codes.describe(codes.ERROR_SERVICE_MARKED_FOR_DELETE).name,
+    def _set_failure(
+        self,
+        handle: ServiceHandle,
+        actions: Sequence[str] | None,
+        reset_s: int | None,
+        command: str | None,
+        on_error: bool | None,
+    ) -> None:
+        scm = self._session.scm
+        if actions is not None or reset_s is not None or command is not None:
+            old = scm.failure_actions(handle)
+            new = None if actions is None else tuple(model.failure_action(text) for text in actions if text)
+            wanted = FailureActions(
+                old.reset_period if reset_s is None else reset_s,
+                old.command if command is None else command,
+                old.actions if new is None else new,
             )
-        scm.change(handle, dependencies=dependencies)
+            scm.set_failure_actions(handle, wanted)
+        if on_error is not None:
+            scm.set_failure_flag(handle, on_error)
 
 
 def _number_or_same(word: str | None, names: Mapping[int, str], what: str) -> int:

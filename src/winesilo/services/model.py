@@ -18,8 +18,10 @@ STOPPED: Final = 1
 START_PENDING: Final = 2
 STOP_PENDING: Final = 3
 RUNNING: Final = 4
+CONTINUE_PENDING: Final = 5
+PAUSE_PENDING: Final = 6
 
-#: The state of a service whose process ended without telling the SCM; no Windows number.
+#: The state word of a service whose process ended without telling the SCM; Windows says stopped, with 1067.
 DEAD: Final = "dead"
 
 STATES: Final[Mapping[int, str]] = {
@@ -27,8 +29,8 @@ STATES: Final[Mapping[int, str]] = {
     START_PENDING: "start-pending",
     STOP_PENDING: "stop-pending",
     RUNNING: "running",
-    5: "continue-pending",
-    6: "pause-pending",
+    CONTINUE_PENDING: "continue-pending",
+    PAUSE_PENDING: "pause-pending",
     7: "paused",
 }
 
@@ -46,6 +48,7 @@ TYPES: Final[Mapping[int, str]] = {
 }
 
 START_TYPES: Final[Mapping[int, str]] = {0: "boot", 1: "system", 2: "auto", 3: "demand", 4: "disabled"}
+FAILURE_ACTIONS: Final[Mapping[int, str]] = {0: "none", 1: "restart", 2: "reboot", 3: "run"}
 ERROR_CONTROLS: Final[Mapping[int, str]] = {0: "ignore", 1: "normal", 2: "severe", 3: "critical"}
 
 CONTROLS: Final[Mapping[int, str]] = {
@@ -91,8 +94,15 @@ class Service:
         binary_path: command line.
         account: user name; Wine runs everything as one user.
         group: load order group.
-        dependencies: services that must run before it.
+        dependencies: services that must run before it, and groups of services with a plus sign in front.
+        dependents: services that depend on it, directly or not, in the order to stop them.
         description: a sentence for people.
+        failures: how often it failed within the reset period.
+        failure_actions: what is done at its first, second ... failure, as ``restart:1000``; the number is
+            the delay in milliseconds. The last one is for all that follow.
+        failure_reset_s: seconds without a failure after which they are counted anew.
+        failure_command: what the action ``run`` runs.
+        failure_on_error: a stop with an error code counts as a failure too, not only a death.
         note: what else happened in the call that returned this, None if nothing.
     """
 
@@ -116,7 +126,13 @@ class Service:
     account: str
     group: str
     dependencies: tuple[str, ...]
+    dependents: tuple[str, ...]
     description: str
+    failures: int
+    failure_actions: tuple[str, ...]
+    failure_reset_s: int
+    failure_command: str
+    failure_on_error: bool
     note: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -127,7 +143,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """What became of one service in :meth:`ServiceControl.stop_all`.
+    """What became of one service that was stopped.
 
     Attributes:
         name: key name.
@@ -169,6 +185,18 @@ def number_of(word: str, names: Mapping[int, str], what: str) -> int:
         if name == word:
             return number
     raise UsageError(f"unknown {what} {word!r}", f"use one of: {', '.join(names.values())}")
+
+
+def failure_action(text: str) -> tuple[int, int]:
+    """Type and delay in milliseconds of a failure action such as ``restart:1000``; 0 ms if none is given.
+
+    Raises:
+        UsageError: it makes no sense.
+    """
+    word, _, delay = text.partition(":")
+    if delay and not (delay.isdecimal() and int(delay) < 1 << 32):
+        raise UsageError(f"{delay!r} is no delay in milliseconds", "for example restart:1000")
+    return number_of(word, FAILURE_ACTIONS, "failure action"), int(delay or 0)
 
 
 def check_name(name: str) -> str:

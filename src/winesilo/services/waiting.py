@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from winesilo.rpc.scmr import RawStatus
+    from winesilo.rpc.scmextra import Status
 
-#: Wine's SCM, like Windows', gives a service that names no wait hint this long for its next report.
+#: Our SCM, like Windows', gives a service that names no wait hint this long for its next report.
 DEFAULT_HINT_S: Final = 10.0
-_FIRST_PAUSE_S: Final = 0.005
-_LAST_PAUSE_S: Final = 0.25
 
 
 class Deadline:
@@ -34,7 +32,6 @@ class Deadline:
         self._last_progress = self._began
         self._seen: tuple[int, int] | None = None
         self._hint_s = DEFAULT_HINT_S
-        self._pause_s = _FIRST_PAUSE_S
 
     @property
     def at(self) -> float:
@@ -51,14 +48,13 @@ class Deadline:
         """Seconds until the limit, never negative."""
         return max(self.at - self._clock(), 0.0)
 
-    def observe(self, status: RawStatus) -> None:
+    def observe(self, status: Status) -> None:
         """Take note of a status; a new state or checkpoint is progress."""
         progress = (status.state, status.checkpoint)
         if progress != self._seen:
             self._seen = progress
             self._last_progress = self._clock()
-            self._pause_s = _FIRST_PAUSE_S
-        self._hint_s = max(status.wait_hint / 1000, DEFAULT_HINT_S)
+            self._hint_s = max(status.wait_hint / 1000, DEFAULT_HINT_S)
 
     @property
     def passed(self) -> bool:
@@ -75,8 +71,7 @@ class Deadline:
         """How long nothing has moved."""
         return self._clock() - self._last_progress
 
-    def next_pause_s(self) -> float:
-        """Seconds to wait before the next look: short at first, never past the limit."""
-        pause = self._pause_s
-        self._pause_s = min(pause * 1.5, _LAST_PAUSE_S)
-        return min(pause, max(self.left_s, 0.001))
+    @property
+    def patience_s(self) -> float:
+        """Seconds from now until it counts as hung, never more than until the limit."""
+        return max(min(self._hint_s - self.waited_s, self.left_s), 0.001)

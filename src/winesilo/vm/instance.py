@@ -32,6 +32,7 @@ from winesilo.host.wine import dll_folders
 from winesilo.interposer.config import Config, PrivateKey, SharedMemory
 from winesilo.interposer.record import Recorded, RecordFile, Rule
 from winesilo.services.control import ServiceControl
+from winesilo.services.model import RUNNING, STATES
 from winesilo.vm import outside, processes
 from winesilo.vm.network import Networks
 from winesilo.vm.overlay import overlay_of
@@ -48,7 +49,6 @@ ESSENTIAL: Final = ("RpcSs",)
 _SYSTEM: Final = Path("/usr")
 _WAIT_TIMEOUT: Final = 258  # WAIT_TIMEOUT, the agent's status for WAIT_SCM
 _SLICE_S: Final = 0.2
-_POLL_S: Final = 0.004
 _KILL_TIMEOUT_S: Final = 10.0
 _LOG_LIMIT: Final = 1 << 20
 #: Set to have the interposer write every redirected call to the silo's log/trace.log.
@@ -244,20 +244,17 @@ class Instance:
                     raise
 
     def _wait_services(self, deadline: float, check: Callable[[], None]) -> None:
-        """Wait for the essential services; the SCM offers no event for a state change."""
-        last = "no answer"
+        """Wait for the essential services to report that they run."""
         with ServiceControl(self.agent, self.record.id) as control:
             for name in ESSENTIAL:
-                while True:
+                status = None
+                while status is None or status.state != RUNNING:
                     check()
                     self._check_alive()
-                    state = control.show(name).state
-                    if state == "running":
-                        break
-                    last = f"{name} is {state}"
-                    if time.monotonic() > deadline:
-                        raise self._too_late(last)
-                    self._died.wait(_POLL_S)
+                    remaining = deadline - time.monotonic()
+                    if status is not None and remaining <= 0:
+                        raise self._too_late(f"{name} is {STATES.get(status.state, status.state)}")
+                    status = control.wait(name, status, min(_SLICE_S, max(remaining, 0.0)))
 
     def _too_late(self, why: str) -> SiloStartFailed:
         return SiloStartFailed(
@@ -273,10 +270,14 @@ class Instance:
     # -- stop ---------------------------------------------------------------------------------
 
     def stop_services(self, timeout_s: float) -> None:
-        """Stop the services through the SCM, in dependency order; failures are only logged."""
+        """Have the SCM stop the services, in dependency order; failures are only logged."""
         try:
             with ServiceControl(self.agent, self.record.id) as control:
-                control.stop_all(timeout_s)
+                for service, how, took_s in control.shut_down(timeout_s):
+                    if how != "stopped":
+                        log.warning(
+                            "silo %s: service %s: %s in %.1f s", self.record.name, service, how, took_s
+                        )
         except (ServiceError, RpcError, AgentError) as error:
             log.warning("silo %s: services were not stopped: %s", self.record.name, error.message)
 
