@@ -14,8 +14,6 @@ The recipe, each line of it measured on Wine 8.0 and 10.0:
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import tempfile
 import threading
 from pathlib import Path
@@ -26,8 +24,15 @@ import pymysql.cursors
 
 from winesilo.api import Silo
 from winesilo.demo.package import NpmPackage, extract, fetch
-from winesilo.demo.prefix import PlainPrefix
-from winesilo.demo.workload import Say, eventually
+from winesilo.demo.workload import (
+    PREFIX_ADDRESS,
+    Outside,
+    Say,
+    check_nobody_answers,
+    eventually,
+    free_port,
+    install_with,
+)
 from winesilo.errors import DemoError
 from winesilo.host.process import PIPE, STDOUT
 
@@ -39,7 +44,6 @@ PACKAGE: Final = NpmPackage(
     files={"server/mysqld.exe": "6b351063c83a8b2ae149570fa8ef314aaf54cadec84843ec03d868971d95327b"},
 )
 PORT: Final = 3306
-PREFIX_ADDRESS: Final = "127.0.0.1"
 MY_INI: Final = """\
 [mysqld]
 basedir=C:/mysql
@@ -111,18 +115,14 @@ class MySql:
 
     def install(self, silo: Silo) -> None:
         """Let MySQL install itself as a service, as its manual says."""
-        done = silo.run(INSTALL)
-        if done.returncode != 0:
-            output = done.stdout + done.stderr
-            raise DemoError(f"mysqld --install-manual failed in silo {silo.name}: {output}")
+        install_with(silo, INSTALL)
 
-    def install_in_prefix(self, template: Silo, prefix: PlainPrefix) -> None:
+    def install_in_prefix(self, template: Silo, prefix: Outside) -> None:
         """Copy the initialised program into a plain prefix and install the service there.
 
         On the machine's own address a port has to be found that nobody uses.
         """
-        with socket.create_server((PREFIX_ADDRESS, 0)) as probe:
-            self._prefix_port = probe.getsockname()[1]
+        self._prefix_port = free_port()
         mysql = prefix.drive_c / "mysql"
         template.copy_out(r"C:\mysql", mysql)
         more = f"bind-address={PREFIX_ADDRESS}\n"
@@ -164,8 +164,7 @@ class MySql:
 
     def check_gone(self, silo: Silo) -> None:
         """After its end nobody may answer on the silo's address."""
-        with contextlib.suppress(ConnectionRefusedError), socket.create_connection((silo.address, PORT), 5):
-            raise DemoError(f"{silo.address}:{PORT} still answers after silo {silo.name} was stopped")
+        check_nobody_answers(silo.address, PORT)
 
 
 def _initialise(template: Silo) -> str | None:
