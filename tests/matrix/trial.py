@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from catalogue import Entry
 from hostside import HostSide
@@ -20,6 +20,14 @@ from winesilo.errors import DemoError, SiloNotFound, WinesiloError
 __all__ = ["Outcome", "audit", "run_trial"]
 
 T = TypeVar("T")
+
+
+@runtime_checkable
+class SupportsClose(Protocol):
+    """A workload that holds something on this side."""
+
+    def close(self) -> None:
+        """Let go of it."""
 
 
 @dataclass
@@ -70,6 +78,9 @@ def run_trial(host: Host, hostside: HostSide, entry: Entry, windows: str, say: S
             outcome.verdict = "ok"
     except WinesiloError as error:
         outcome.reason = f"{outcome.step}: {error.message}"
+    finally:
+        if isinstance(workload, SupportsClose):
+            workload.close()
     return outcome
 
 

@@ -21,7 +21,7 @@ from winesilo.api import PIPE, Program, Silo
 from winesilo.demo.workload import Say
 from winesilo.errors import DemoError, ServiceError
 
-__all__ = ["NAMES", "Bits", "EventLog", "Installer", "RpcSs", "Schedule", "Spooler", "WineOwn"]
+__all__ = ["NAMES", "Bits", "EventLog", "Installer", "RpcSs", "Schedule", "Spooler", "WineOwn", "interface"]
 
 GUESTS: Final = Path(__file__).resolve().parents[1] / "guest" / "build"
 CLIENT_S: Final = 90.0
@@ -189,8 +189,8 @@ class RpcSs(WineOwn):
 
     def wait_ready(self, silo: Silo) -> None:
         """Start a server, which registers itself; a mapper that was stopped has forgotten the one before."""
-        self._end_server(silo)
-        words = [r"C:\endpoints.exe", _interface(silo.name)]
+        self._end_server(silo.name)
+        words = [r"C:\endpoints.exe", interface(silo.name)]
         server = silo.popen(words, stdin=PIPE, stdout=PIPE)
         self._servers[silo.name] = server
         watchdog = threading.Timer(CLIENT_S, server.terminate)
@@ -206,36 +206,42 @@ class RpcSs(WineOwn):
         """Ask the mapper for the silo's interface, and for the others', which it may not know."""
         super().check(silo)
         for name in self._servers:
-            port = map_endpoint(silo, _interface(name))
+            port = map_endpoint(silo, interface(name))
             if name != silo.name and port is not None:
                 raise DemoError(f"the endpoint mapper of silo {silo.name} knows the server of silo {name}")
             if name == silo.name:
                 if port is None:
                     raise DemoError(f"the endpoint mapper of silo {silo.name} does not know its own server")
-                bind(silo.address, port, _interface(name))
+                bind(silo.address, port, interface(name))
         return "its endpoint mapper knows its own server alone"
 
     def check_gone(self, silo: Silo) -> None:
         """No mapper may answer."""
-        self._end_server(silo)
+        self._end_server(silo.name)
         with contextlib.suppress(ServiceError, DemoError):
-            map_endpoint(silo, _interface(silo.name))
+            map_endpoint(silo, interface(silo.name))
             raise AssertionError(f"the endpoint mapper of silo {silo.name} still answers")
 
-    def _end_server(self, silo: Silo) -> None:
-        server = self._servers.pop(silo.name, None)
+    def close(self) -> None:
+        """End the servers that still run."""
+        for name in list(self._servers):
+            self._end_server(name)
+
+    def _end_server(self, name: str) -> None:
+        server = self._servers.pop(name, None)
         if server is not None:
-            with server:
-                server.terminate()
+            server.terminate()
+            with server:  # closes its pipes and waits for its end
+                pass
 
 
-def _interface(name: str) -> str:
+def interface(name: str) -> str:
     """An interface's id for a silo."""
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
 
 
 def _code_of(name: str) -> str:
-    return f"{{{_interface(name).upper()}}}"
+    return f"{{{interface(name).upper()}}}"
 
 
 def _code(silo: Silo) -> str:
