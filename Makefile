@@ -89,6 +89,7 @@ matrix-wine10: deps-demo build guest-tests
 	@scripts/matrix-wine10.sh $(MATRIX_ARGS)
 
 bench: build guest-tests
+	@scripts/system-deps.sh demo bench
 	@$(VENV)/bin/python bench/run.py
 
 clean:

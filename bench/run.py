@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+import services
 from rich.console import Console
 from rich.table import Table
 
@@ -248,7 +249,7 @@ def _wineserver_bytes(host: Host) -> int:
     return sum(process.memory_full_info().uss for process in servers)
 
 
-PARTS = {"boot": boot, "memory": memory, "calls": calls, "registry": registry}
+PARTS = {"boot": boot, "memory": memory, "calls": calls, "registry": registry, "services": services.measure}
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -50,13 +51,18 @@ def document(results: Mapping[str, Results], names: Sequence[str], versions: Seq
                 continue
             if trial["audit"] is not None:
                 audits.append(trial["audit"])
-            for text in [*trial["notes"], *([trial["reason"]] if trial["reason"] else [])]:
-                where = remarks.setdefault(f"{title}: {text}", [])
-                where.append(f"Wine {wine} {version}")
+            for text in dict.fromkeys(map(_common, [*trial["notes"], trial["reason"]])):
+                if text:
+                    remarks.setdefault(f"{title}: {text}", []).append(f"Wine {wine} {version}")
         lines.append(_line([title, *cells, str(max(audits)) if audits else "not run"]))
     if remarks:
         lines += ["", "## Remarks", *(f"- {text} ({', '.join(where)})" for text, where in remarks.items())]
     return "\n".join(lines) + "\n"
+
+
+def _common(text: str) -> str:
+    """Without what is different each time: the ids of processes, tenths of seconds."""
+    return re.sub(r"(process) \d+", r"\1", re.sub(r"(\d+)\.\d+ s", r"\1 s", text))
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -141,6 +141,8 @@ def _run(
     step("asking both again")
     _at_once(silos, workload.check)
     outcome.audit = audit(first)
+    if outcome.audit:
+        raise DemoError(f"silo audit finds {outcome.audit} undeclared rendezvous")
     step("stopping both")
     _at_once(silos, lambda silo: _stop(silo, workload, entry, outcome))
     if entry.on_host:
@@ -175,4 +177,4 @@ def _at_once(silos: Sequence[Silo], work: Callable[[Silo], T]) -> list[T]:
 def audit(silo: Silo) -> int | None:
     """How many undeclared rendezvous ``silo audit`` finds; None where there is no such thing."""
     look = getattr(silo, "audit", None)
-    return None if look is None else int(look().undeclared)
+    return None if look is None else int(look().counts["undeclared"])

