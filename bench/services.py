@@ -1,9 +1,10 @@
 """Real services in a silo and on the host: how long they take to start, how much they do.
 
 Both sides have the same program with the same data, installed by its own installer, and start it with
-``net start``.  On the host it runs in the base, on the same wineserver, without the interposer.  Everything is
-measured in turns, the order alternating: a start with the client's first answer; then, both running, slices of
-load.  Rates are given as the time of one request or transaction, so that less is better as everywhere here.
+``net start``.  On the host it runs in the base, on the same wineserver, without the interposer.  Everything
+is measured in turns, the order alternating: a start with the client's first answer; then, both running,
+slices of load.  Rates are given as the time of one request or transaction, so that less is better as
+everywhere here.
 """
 
 from __future__ import annotations
