@@ -163,14 +163,18 @@ def _measure(host: Host, hostside: HostSide, measured: Measured, rounds: int, re
     workload = measured.workload
     workload.fetch(lambda _: None)
     template = host.create("template")
+    names = [workload.service, *(f"host{number}" for number in range(1, rounds + 1))]
     try:
         template.start()
         workload.prepare(template, lambda _: None)
-        workload.install_in_prefix(template, hostside)
         template.stop()
         with template.clone("bench") as silo:
+            # Now, and gone in the end: a silo that boots starts what it sees in the base, too.
+            workload.install_in_prefix(silo, hostside)
             _measure_sides(_sides(silo, hostside, measured), workload.service, rounds, results)
     finally:
+        for name in names:
+            hostside.try_run(["sc", "delete", name])
         template.remove(force=True)
 
 

@@ -45,6 +45,9 @@ ESSENTIAL: Final = ("RpcSs",)
 _WAIT_TIMEOUT: Final = 258  # WAIT_TIMEOUT, the agent's status for WAIT_SCM
 _SLICE_S: Final = 0.2
 _POLL_S: Final = 0.004
+#: How long the SCM may take to begin starting an essential service, and how long that may take then.
+_PATIENCE_S: Final = 3.0
+_START_S: Final = 15.0
 _KILL_TIMEOUT_S: Final = 10.0
 _LOG_LIMIT: Final = 1 << 20
 #: Set to have the interposer write every redirected call to the silo's log/trace.log.
@@ -234,8 +237,12 @@ class Instance:
                     raise
 
     def _wait_services(self, deadline: float, check: Callable[[], None]) -> None:
-        """Wait for the essential services; the SCM offers no event for a state change."""
+        """Wait for the essential services; the SCM offers no event for a state change.
+
+        It starts them itself, once: on a very busy machine it may give up, and then they are started here.
+        """
         last = "no answer"
+        patience = time.monotonic() + _PATIENCE_S
         with ServiceControl(self.agent, self.record.id) as control:
             for name in ESSENTIAL:
                 while True:
@@ -245,8 +252,13 @@ class Instance:
                     if state == "running":
                         break
                     last = f"{name} is {state}"
-                    if time.monotonic() > deadline:
+                    remaining = deadline - time.monotonic()
+                    if remaining <= 0:
                         raise self._too_late(last)
+                    if state == "stopped" and time.monotonic() > patience:
+                        # Refused as long as the SCM is starting services, or if it was quicker than we.
+                        with contextlib.suppress(ServiceError):
+                            control.start(name, timeout_s=min(remaining, _START_S))
                     self._died.wait(_POLL_S)
 
     def _too_late(self, why: str) -> SiloStartFailed:
