@@ -216,7 +216,7 @@ def _measure_sides(sides: tuple[Side, Side], name: str, rounds: int, results: An
                 starts[side].append(side.start())
                 if number < rounds - 1:
                     side.stop()
-        for side in sides:
+        for side in reversed(sides):  # the silo's is stopped first: the host's taskkill sees both
             cleanup.callback(side.stop)
             side.prepare()
             side.load()  # warm
