@@ -2,7 +2,7 @@
 #
 # Variables: PYTHON (an interpreter >= 3.11), WINESILO_MUST_WORK=1 (a skipped test is a failure),
 # WINESILO_DEBIAN13 (folder of the Debian 13 tree that test-wine10 makes and keeps), PYTEST_ARGS,
-# CONFORMANCE_ARGS (--only ntdll,kernel32/file).
+# CONFORMANCE_ARGS (--only ntdll,kernel32/file), MATRIX_ARGS (--only nginx,mysql --windows win10).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -13,8 +13,9 @@ STAMP := $(VENV)/.installed
 NATIVE := src/winesilo/_native
 PYTEST_ARGS ?=
 CONFORMANCE_ARGS ?=
+MATRIX_ARGS ?=
 
-.PHONY: help build demo test unit lint bench test-wine10 conformance conformance-wine10 clean deps deps-demo natives guest-tests deps-test wine32
+.PHONY: help build demo test unit lint bench test-wine10 conformance conformance-wine10 matrix matrix-wine10 clean deps deps-demo natives guest-tests deps-test wine32
 
 help:
 	@echo 'make build        the command, at .venv/bin/silo'
@@ -24,6 +25,8 @@ help:
 	@echo 'make bench        measurements, as ratios'
 	@echo 'make conformance  Wine'"'"'s own tests, in a silo and on the host: where a silo does worse'
 	@echo 'make conformance-wine10  the same on Wine 10'
+	@echo 'make matrix       real Windows services in two silos at once; writes docs/services.md'
+	@echo 'make matrix-wine10  the same on Wine 10'
 	@echo 'make lint         ruff, mypy, import-linter'
 	@echo 'make clean        remove everything that make built (no silo, no host)'
 
@@ -82,7 +85,14 @@ conformance: build
 conformance-wine10: build
 	@scripts/debian13.sh tests/conformance/run.py $(CONFORMANCE_ARGS)
 
+matrix: deps-demo build guest-tests
+	@$(VENV)/bin/python tests/matrix/matrix.py $(MATRIX_ARGS)
+
+matrix-wine10: deps-demo build guest-tests
+	@scripts/matrix-wine10.sh $(MATRIX_ARGS)
+
 bench: build guest-tests
+	@scripts/system-deps.sh demo bench
 	@$(VENV)/bin/python bench/run.py
 
 clean:

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+import services
 import sides
 from rich.console import Console
 from rich.table import Table
@@ -277,7 +278,7 @@ def _wineserver_bytes(host: Host) -> int:
     return sum(process.memory_full_info().uss for process in servers)
 
 
-PARTS = {"boot": boot, "memory": memory, "calls": calls, "registry": registry}
+PARTS = {"boot": boot, "memory": memory, "calls": calls, "registry": registry, "services": services.measure}
 #: parts that need a Wine prefix to compare with
 AGAINST_PREFIX = ("boot", "memory")
 

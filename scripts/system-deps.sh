@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs the Debian packages that are missing, with apt, as root or through sudo.
-# usage: system-deps.sh [build] [demo] [wine10] [conformance]
+# usage: system-deps.sh [build] [test] [demo] [wine10] [conformance] [apache] [bench]
 # Looks for the programs themselves, so nothing is asked of apt where all of them are there already.
 set -euo pipefail
 
@@ -55,6 +55,13 @@ case $wanted in *" conformance "*) # building Wine's tests
   need "bison flex perl" sh -c 'command -v bison && command -v flex && command -v perl'
   ;;
 esac
+case $wanted in *" apache "*) # building Apache httpd for Windows
+  need "gcc libc6-dev" sh -c 'printf "#include <stdio.h>\n" | gcc -E -x c - '
+  need "gcc-mingw-w64-x86-64" command -v x86_64-w64-mingw32-gcc
+  need "bzip2 xz-utils" sh -c 'command -v bzip2 && command -v xz'
+  ;;
+esac
+case $wanted in *" bench "*) need "apache2-utils" command -v ab ;; esac
 
 if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
 

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# The Windows program of the MySQL test comes from the cache, which the tree shares: no npm in there.
-.venv/bin/python -c 'from winesilo.demo.mysql import MySql; MySql().fetch(print)'
+# The Windows programs of the tests come from the cache, which the tree shares: no npm in there.
+.venv/bin/python tests/matrix/matrix.py --fetch --only mysql,nginx,postgres
 
 exec scripts/debian13.sh -m pytest -p no:cacheprovider tests/integration "$@"

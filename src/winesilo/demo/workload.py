@@ -1,24 +1,38 @@
-"""What the demo runs in its silos: one class per service, all used in the same way."""
+"""What runs in the silos of the demo and of the matrix: one class per service, all used in the same way."""
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from winesilo.api import Silo
-from winesilo.demo.prefix import PlainPrefix
 from winesilo.errors import DemoError
 
 Say = Callable[[str], None]
 T = TypeVar("T")
 
 POLL_S = 0.02
+#: Where the service of a prefix listens, the machine's own address.
+PREFIX_ADDRESS: Final = "127.0.0.1"
+
+
+class Outside(Protocol):
+    """Windows without a silo: a Wine prefix that runs."""
+
+    @property
+    def drive_c(self) -> Path:
+        """Its C: drive."""
+
+    def run(self, argv: Sequence[str]) -> str:
+        """Run a Windows program to its end, which must succeed; returns what it printed."""
 
 
 class Workload(Protocol):
-    """A service to show.
+    """A service to run in silos.
 
     Attributes:
         service: its name in the Service Control Manager.
@@ -32,19 +46,13 @@ class Workload(Protocol):
         """Get the program, before anything is made."""
 
     def prepare(self, template: Silo, say: Say) -> None:
-        """Install what all silos of the demo share, in a running silo."""
+        """Install what all silos share, in a running silo."""
 
     def install(self, silo: Silo) -> None:
         """Install the service in a running silo."""
 
-    def install_in_prefix(self, template: Silo, prefix: PlainPrefix) -> None:
-        """Install the same in a plain Wine prefix that runs."""
-
     def wait_ready(self, silo: Silo) -> None:
         """Wait until the silo's service, once started, answers a client."""
-
-    def wait_ready_in_prefix(self) -> None:
-        """The same for the plain prefix."""
 
     def write(self, silo: Silo) -> None:
         """Store something that only this silo has."""
@@ -52,11 +60,21 @@ class Workload(Protocol):
     def check(self, silo: Silo) -> str:
         """Read it back: nothing of the other silos may be there; returns a line that says so."""
 
+    def check_gone(self, silo: Silo) -> None:
+        """After the service or the silo was stopped, nothing of it may answer."""
+
+
+class Comparable(Workload, Protocol):
+    """A service that can run without silos, too, to compare the two."""
+
+    def install_in_prefix(self, template: Silo, prefix: Outside) -> None:
+        """Install the same in a Wine prefix that runs, to listen at an address of its own."""
+
+    def wait_ready_in_prefix(self) -> None:
+        """Wait until the prefix' service answers a client."""
+
     def check_base(self, base: Path) -> None:
         """Nothing of what the silos hold may be in the host's prefix."""
-
-    def check_gone(self, silo: Silo) -> None:
-        """After the silo was stopped, nothing of it may answer."""
 
 
 def eventually(attempt: Callable[[], T], expected: type[Exception], deadline_s: float, what: str) -> T:
@@ -79,3 +97,28 @@ def eventually(attempt: Callable[[], T], expected: type[Exception], deadline_s: 
             if time.monotonic() > deadline:
                 raise DemoError(f"{what} within {deadline_s:.0f} s: {error}") from error
         time.sleep(POLL_S)
+
+
+def free_port() -> int:
+    """A TCP port that nobody uses at :data:`PREFIX_ADDRESS`."""
+    with socket.create_server((PREFIX_ADDRESS, 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def install_with(silo: Silo, argv: Sequence[str]) -> None:
+    """Run a program's own installer in a silo.
+
+    Raises:
+        DemoError: it failed; with what it said.
+    """
+    done = silo.run(argv)
+    if done.returncode != 0:
+        output = " ".join((done.stdout + done.stderr).split())
+        raise DemoError(f"'{' '.join(argv)}' failed ({done.returncode}) in silo {silo.name}: {output}")
+
+
+def check_nobody_answers(address: str, port: int) -> None:
+    """Raises DemoError if somebody accepts connections there."""
+    with contextlib.suppress(ConnectionRefusedError), socket.create_connection((address, port), 5):
+        raise DemoError(f"{address}:{port} still answers after the service was stopped")

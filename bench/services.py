@@ -1,0 +1,313 @@
+"""Real services in a silo and on the host: how long they take to start, how much they do.
+
+Both sides have the same program with the same data, installed by its own installer, and start it with
+``net start``.  On the host it runs in the base, on the same wineserver, without the interposer.  Everything
+is measured in turns, the order alternating: a start with the client's first answer; then, both running,
+slices of load.  Rates are given as the time of one request or transaction, so that less is better as
+everywhere here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hostside import HostSide
+
+    from winesilo import Host, Silo
+    from winesilo.demo.workload import Comparable
+
+START_LIMIT = 1.10
+#: A silo may do 3 % less in the same time.
+RATE_LIMIT = 1 / 0.97
+SLICE_S = 1
+#: Slices of load for each round, on each side: short ones, so that neighbours see the same machine.
+SLICES = 3
+#: More than there is time for.
+HTTP_REQUESTS = 1_000_000
+HTTP_CLIENTS = 4
+ROWS = 1000
+STOPPED_S = 60.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A service to measure.
+
+    Attributes:
+        workload: what is installed.
+        installer: the command that makes its service; the word that is the service's name is replaced.
+        port: where it listens in a silo.
+        prepare: makes the data for the load.
+        load: the seconds that one request takes, as the mean of a slice.
+        image: the program to end; empty where the service stops by itself.
+    """
+
+    workload: Comparable
+    installer: Sequence[str]
+    port: int
+    prepare: Callable[[str, int], None]
+    load: Callable[[str, int], float]
+    image: str = ""
+
+
+class Side:
+    """The service on one of the two sides.
+
+    Args:
+        side: its name.
+        measured: what.
+        address: where it listens.
+        port: the same.
+        run: runs a Windows program there, which must succeed.
+        ready: waits until it answers.
+    """
+
+    def __init__(
+        self,
+        side: str,
+        measured: Measured,
+        address: str,
+        port: int,
+        run: Callable[[Sequence[str]], object],
+        ready: Callable[[], None],
+    ) -> None:
+        self._side = side
+        self._measured = measured
+        self._run = run
+        self._ready = ready
+        self._number = 0
+        self.address, self.port = address, port
+
+    @property
+    def _name(self) -> str:
+        """A service of its own for each start: Wine's SCM never sees the end of one that was killed.
+
+        And for each side: a silo sees the services of the host's base.
+        """
+        return f"{self._side}{self._number}"
+
+    def start(self) -> float:
+        """Seconds from ``net start`` to the client's first answer."""
+        self._number += 1
+        name = self._measured.workload.service
+        self._run([self._name if word == name else word for word in self._measured.installer])
+        begin = time.monotonic()
+        self._run(["net", "start", self._name])
+        self._ready()
+        return time.monotonic() - begin
+
+    def stop(self) -> None:
+        """Stop it, and wait until nobody answers any more."""
+        if self._measured.image:
+            self._run(["taskkill", "/f", "/im", self._measured.image])
+        else:
+            self._run(["net", "stop", self._name])
+        from winesilo.demo.workload import check_nobody_answers, eventually  # noqa: PLC0415
+        from winesilo.errors import DemoError  # noqa: PLC0415
+
+        eventually(
+            lambda: check_nobody_answers(self.address, self.port), DemoError, STOPPED_S, "it did not stop"
+        )
+
+    def load(self) -> float:
+        """Seconds for one request."""
+        return self._measured.load(self.address, self.port)
+
+    def prepare(self) -> None:
+        """Make the data for the load."""
+        self._measured.prepare(self.address, self.port)
+
+
+def measure(host: Host, prefix: object, options: Any, results: Any) -> None:
+    """Measure all services; a part of ``bench/run.py``.
+
+    Args:
+        host: runs.
+        prefix: not used.
+        options: the number of rounds, or what has it as ``rounds``, and names of rows as ``only``, perhaps.
+        results: gets the rows.
+    """
+    del prefix
+    rounds = options if isinstance(options, int) else options.rounds
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "matrix"))
+    from hostside import HostSide  # noqa: PLC0415
+
+    with host.create("keeper") as keeper:
+        hostside = HostSide(host, keeper.name)
+        only = getattr(options, "only", re.compile(""))
+        for measured in _catalogue():
+            if only.search(measured.workload.service):
+                _measure(host, hostside, measured, rounds, results)
+
+
+def _catalogue() -> list[Measured]:
+    import postgres  # noqa: PLC0415
+    import web  # noqa: PLC0415
+
+    from winesilo.demo import mysql  # noqa: PLC0415
+
+    return [
+        Measured(web.Apache(), web.Apache.installer, web.PORT, _nothing, _http),
+        Measured(web.Nginx(), web.Nginx.installer, web.PORT, _nothing, _http),
+        Measured(mysql.MySql(), mysql.INSTALL, mysql.PORT, _prepare_mysql, _mysql, image="mysqld.exe"),
+        Measured(postgres.Postgres(), postgres.REGISTER, postgres.PORT, _prepare_postgres, _postgres),
+    ]
+
+
+def _measure(host: Host, hostside: HostSide, measured: Measured, rounds: int, results: Any) -> None:
+    workload = measured.workload
+    workload.fetch(lambda _: None)
+    template = host.create("template")
+    names = [workload.service, *(f"host{number}" for number in range(1, rounds + 1))]
+    try:
+        template.start()
+        workload.prepare(template, lambda _: None)
+        template.stop()
+        with template.clone("bench") as silo:
+            # Now, and gone in the end: a silo that boots starts what it sees in the base, too.
+            workload.install_in_prefix(silo, hostside)
+            _measure_sides(_sides(silo, hostside, measured), workload.service, rounds, results)
+    finally:
+        for name in names:
+            hostside.try_run(["sc", "delete", name])
+        template.remove(force=True)
+
+
+def _sides(silo: Silo, hostside: HostSide, measured: Measured) -> tuple[Side, Side]:
+    from winesilo.demo.workload import install_with  # noqa: PLC0415
+
+    workload: Any = measured.workload
+    return (
+        Side(
+            "silo",
+            measured,
+            silo.address,
+            measured.port,
+            lambda words: install_with(silo, words),
+            lambda: workload.wait_ready(silo),
+        ),
+        Side(
+            "host",
+            measured,
+            "127.0.0.1",
+            workload.prefix_port,
+            hostside.run,
+            workload.wait_ready_in_prefix,
+        ),
+    )
+
+
+def _measure_sides(sides: tuple[Side, Side], name: str, rounds: int, results: Any) -> None:
+    starts: dict[Side, list[float]] = {side: [] for side in sides}
+    loads: dict[Side, list[float]] = {side: [] for side in sides}
+    with contextlib.ExitStack() as cleanup:
+        for number in range(rounds):
+            for side in sides if number % 2 else reversed(sides):
+                starts[side].append(side.start())
+                if number < rounds - 1:
+                    side.stop()
+        for side in reversed(sides):  # the silo's is stopped first: the host's taskkill sees both
+            cleanup.callback(side.stop)
+            side.prepare()
+            side.load()  # warm
+        for number in range(rounds * SLICES):
+            for side in sides if number % 2 else reversed(sides):
+                loads[side].append(side.load())
+    a, b = (statistics.median(starts[side]) for side in sides)
+    results.add(f"{name}: start to first answer", f"{a:.2f} s", f"{b:.2f} s", a / b, START_LIMIT)
+    a, b = (statistics.median(loads[side]) for side in sides)
+    # Pairs of neighbouring slices see the same machine.
+    pairs = zip(*(loads[side] for side in sides), strict=True)
+    ratio = statistics.median(mine / other for mine, other in pairs)
+    results.add(f"{name}: one request", f"{a * 1e6:.0f} µs", f"{b * 1e6:.0f} µs", ratio, RATE_LIMIT)
+
+
+def _nothing(_address: str, _port: int) -> None:
+    """Its pages are there already."""
+
+
+def _http(address: str, port: int) -> float:
+    words = ["ab", "-q", "-t", str(SLICE_S), "-n", str(HTTP_REQUESTS), "-c", str(HTTP_CLIENTS)]
+    done = subprocess.run(
+        [*words, f"http://{address}:{port}/index.html"], capture_output=True, text=True, check=True
+    )
+    failed = re.search(r"Failed requests:\s+(\d+)", done.stdout)
+    rate = re.search(r"Requests per second:\s+([0-9.]+)", done.stdout)
+    if not failed or int(failed[1]) or not rate or "Non-2xx" in done.stdout:
+        raise SystemExit(f"ab: {done.stdout}{done.stderr}")
+    return 1 / float(rate[1])
+
+
+def _timed(transaction: Callable[[int], None]) -> float:
+    """Seconds that a transaction takes, over a slice."""
+    count, begin = 0, time.monotonic()
+    while (elapsed := time.monotonic() - begin) < SLICE_S:
+        transaction(count)
+        count += 1
+    return elapsed / count
+
+
+def _prepare_mysql(address: str, port: int) -> None:
+    from winesilo.demo.mysql import connect  # noqa: PLC0415
+
+    with connect(address, port) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE bench")
+        cursor.execute("CREATE TABLE bench.t (id INT PRIMARY KEY, n INT, c CHAR(120))")
+        cursor.executemany("INSERT INTO bench.t VALUES (%s, 0, %s)", [(i, "x" * 100) for i in range(ROWS)])
+        connection.commit()
+
+
+def _mysql(address: str, port: int) -> float:
+    """As sysbench's mix: ten reads, a range, an update, an exchange of a row, a commit."""
+    from winesilo.demo.mysql import connect  # noqa: PLC0415
+
+    with connect(address, port) as connection, connection.cursor() as cursor:
+
+        def transaction(count: int) -> None:
+            for i in range(10):
+                cursor.execute("SELECT c FROM bench.t WHERE id = %s", ((count * 17 + i * 101) % ROWS,))
+                cursor.fetchall()
+            low = count * 31 % (ROWS - 100)
+            cursor.execute("SELECT SUM(n) FROM bench.t WHERE id BETWEEN %s AND %s", (low, low + 99))
+            cursor.fetchall()
+            cursor.execute("UPDATE bench.t SET n = n + 1 WHERE id = %s", (count * 13 % ROWS,))
+            cursor.execute("DELETE FROM bench.t WHERE id = %s", (low,))
+            cursor.execute("INSERT INTO bench.t VALUES (%s, 0, %s)", (low, "y" * 100))
+            connection.commit()
+
+        return _timed(transaction)
+
+
+def _prepare_postgres(address: str, port: int) -> None:
+    from postgres import connect  # noqa: PLC0415
+
+    with contextlib.closing(connect(address, port)) as connection:
+        connection.run("CREATE TABLE accounts (id INT PRIMARY KEY, n INT)")
+        connection.run("CREATE TABLE history (id INT, delta INT)")
+        connection.run(f"INSERT INTO accounts SELECT i, 0 FROM generate_series(0, {ROWS - 1}) i")
+
+
+def _postgres(address: str, port: int) -> float:
+    """As pgbench's own: an update, a read, an insertion, a commit."""
+    from postgres import connect  # noqa: PLC0415
+
+    with contextlib.closing(connect(address, port)) as connection:
+
+        def transaction(count: int) -> None:
+            connection.run("BEGIN")
+            connection.run("UPDATE accounts SET n = n + 1 WHERE id = :id", id=count * 13 % ROWS)
+            connection.run("SELECT n FROM accounts WHERE id = :id", id=count * 17 % ROWS)
+            connection.run("INSERT INTO history VALUES (:id, 1)", id=count % ROWS)
+            connection.run("COMMIT")
+
+        return _timed(transaction)

@@ -1,0 +1,53 @@
+"""What the matrix runs: a row per service, each a class as ``winesilo.demo.workload.Workload`` says.
+
+Another row is another class and a line here. One that needs more than the interface, a package that is
+installed with ``silo service``, say, does that in its ``fetch``, ``prepare`` and ``install``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from postgres import Postgres
+from web import Apache, Nginx, Node
+from wineown import Bits, EventLog, Installer, RpcSs, Schedule, Spooler
+
+from winesilo.demo.mysql import MySql
+from winesilo.demo.workload import Workload
+
+__all__ = ["CATALOGUE", "Entry"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row.
+
+    Attributes:
+        make: its class.
+        on_host: whether the host has the service too; then the host's runs beside the silos'.
+        stop_s: seconds that it gets to stop by itself before its process is ended.
+        force: whether it refuses to stop, on the host too, so that its process has to be ended.
+    """
+
+    make: Callable[[], Workload]
+    on_host: bool = False
+    stop_s: float = 30.0
+    force: bool = False
+
+
+CATALOGUE: Final[dict[str, Entry]] = {
+    "rpcss": Entry(RpcSs, on_host=True),
+    # Its process never ends on Wine 8 (winesilo.demo.mysql).
+    "mysql": Entry(MySql, stop_s=6.0),
+    "apache": Entry(Apache),
+    "postgres": Entry(Postgres),
+    "nginx": Entry(Nginx),
+    "node": Entry(Node),
+    "spooler": Entry(Spooler, on_host=True),
+    "schedule": Entry(Schedule, on_host=True, force=True),
+    "eventlog": Entry(EventLog, on_host=True, force=True),
+    "bits": Entry(Bits, on_host=True),
+    "msi": Entry(Installer, on_host=True),
+}

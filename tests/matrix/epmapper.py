@@ -1,0 +1,115 @@
+r"""A client of a silo's endpoint mapper, on Linux, over ``\pipe\epmapper``.
+
+It is independent of Wine and of winesilo. The marshalling is impacket's; ``relay.exe`` in the silo opens the
+pipe and hands its messages on.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+from types import TracebackType
+from typing import Any
+
+from impacket.dcerpc.v5 import epm, transport
+from impacket.dcerpc.v5.rpcrt import DCERPC_v5
+from impacket.uuid import uuidtup_to_bin
+
+from winesilo.api import PIPE, Silo
+from winesilo.errors import DemoError
+
+__all__ = ["bind", "map_endpoint"]
+
+PIPE_NAME = r"\\.\pipe\epmapper"
+ANSWER_S = 60.0
+
+
+class RelayTransport:
+    """What ``DCERPC_v5`` needs of a transport; a context manager.
+
+    Args:
+        silo: runs, and has ``relay.exe`` in ``C:\\``.
+    """
+
+    def __init__(self, silo: Silo) -> None:
+        self._program = silo.popen([r"C:\relay.exe", PIPE_NAME], stdin=PIPE, stdout=PIPE)
+        self._watchdog = threading.Timer(ANSWER_S, self._program.terminate)
+        self._watchdog.start()
+        self._unread = b""
+
+    def __enter__(self) -> RelayTransport:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watchdog.cancel()
+        self._program.terminate()
+        assert self._program.stdin is not None
+        assert self._program.stdout is not None
+        self._program.stdout.close()
+        self._program.stdin.close()
+        self._program.wait()
+
+    def connect(self) -> int:
+        """Nothing to do (impacket expects 1)."""
+        return 1
+
+    def disconnect(self) -> None:
+        """Nothing to do."""
+
+    def send(self, data: bytes, **_: Any) -> None:
+        """Send a message."""
+        assert self._program.stdin is not None
+        try:
+            self._program.stdin.write(struct.pack("<I", len(data)) + data)
+            self._program.stdin.flush()
+        except BrokenPipeError:
+            raise DemoError(f"nobody answers at {PIPE_NAME}") from None
+
+    def recv(self, _force: int = 0, count: int = 0) -> bytes:
+        """The answer, or ``count`` bytes of it."""
+        assert self._program.stdout is not None
+        if not self._unread:
+            head = self._program.stdout.read(4)
+            if len(head) < 4:
+                raise DemoError(f"nobody answers at {PIPE_NAME}")
+            self._unread = self._program.stdout.read(*struct.unpack("<I", head))
+        size = count or len(self._unread)
+        data, self._unread = self._unread[:size], self._unread[size:]
+        return data
+
+
+def map_endpoint(silo: Silo, interface: str) -> int | None:
+    """Ask a silo's endpoint mapper for the TCP port of an interface.
+
+    Args:
+        silo: runs, and has ``relay.exe`` in ``C:\\``.
+        interface: its id; the version is 1.0.
+
+    Returns:
+        The port; None where it knows none.
+
+    Raises:
+        DemoError: nobody answers.
+    """
+    with RelayTransport(silo) as relay:
+        dce = DCERPC_v5(relay)
+        dce.connect()
+        try:
+            binding = epm.hept_map(
+                "127.0.0.1", uuidtup_to_bin((interface, "1.0")), protocol="ncacn_ip_tcp", dce=dce
+            )
+        except IndexError:  # how impacket says that there was no tower in the answer
+            return None
+    return int(str(binding).split("[")[1].rstrip("]"))
+
+
+def bind(address: str, port: int, interface: str) -> None:
+    """Bind to an interface over TCP; raises what impacket raises where that is refused."""
+    dce = transport.DCERPCTransportFactory(f"ncacn_ip_tcp:{address}[{port}]").get_dce_rpc()
+    dce.connect()
+    try:
+        dce.bind(uuidtup_to_bin((interface, "1.0")))
+    finally:
+        dce.disconnect()

@@ -1,0 +1,100 @@
+"""The host's own side: programs and services that run in the base, beside the silos, as without winesilo."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from winesilo import Host
+from winesilo.daemon.client import Client
+from winesilo.errors import HostError
+from winesilo.host import enter, process
+
+__all__ = ["HostSide"]
+
+COMMAND_S: Final = 90.0
+#: What makes a process one of a silo.
+SILO_VARIABLES: Final = frozenset({"LD_PRELOAD", "WINESILO_CONFIG"})
+
+
+class HostSide:
+    """Runs programs in the host's base, on its wineserver, without the interposer.
+
+    Args:
+        host: runs already.
+        silo: the name of a running silo; the daemon is asked how to run a program in it.
+    """
+
+    def __init__(self, host: Host, silo: str) -> None:
+        self._host = host
+        self._silo = silo
+
+    @property
+    def drive_c(self) -> Path:
+        """The base's C: drive."""
+        return self._host.base / "drive_c"
+
+    def run(self, argv: Sequence[str]) -> str:
+        """Run a program to its end, which must succeed; returns what it printed.
+
+        Raises:
+            HostError: it failed, or did not end in time.
+        """
+        code, text = self.try_run(argv)
+        if code:
+            raise HostError(f"'{' '.join(argv)}' failed ({code}) on the host: {text.strip()}")
+        return text
+
+    def try_run(self, argv: Sequence[str]) -> tuple[int, str]:
+        """Run a program to its end; its exit code and what it printed.
+
+        Raises:
+            HostError: it did not end in time.
+        """
+        # Into a file: the host's own processes may inherit a pipe and would keep it open.
+        with tempfile.TemporaryFile() as output:
+            program = self._spawn(argv, output.fileno())
+            try:
+                code = program.wait(COMMAND_S)
+            except process.TimeoutExpired:
+                process.end(program, 0.0)
+                raise HostError(f"'{' '.join(argv)}' did not end on the host") from None
+            output.seek(0)
+            return code, output.read().decode("utf-8", "replace").replace("\r\n", "\n")
+
+    def _spawn(self, argv: Sequence[str], output: int) -> process.Process[bytes]:
+        reply, (connection,) = Client(self._host.name).call_with_fds(
+            "silo.exec", {"name": self._silo, "argv": ["cmd"]}
+        )
+        spec = enter.ExecSpec.from_reply(reply)
+        env = {key: value for key, value in spec.env.items() if key not in SILO_VARIABLES}
+        spec = dataclasses.replace(
+            spec,
+            argv=[spec.argv[0], *argv],
+            env=env | {"WINEPREFIX": str(self._host.base)},
+            cwd=str(self._host.base / "drive_c"),
+        )
+        try:
+            return enter.spawn(spec, connection, process.DEVNULL, output, output)
+        finally:
+            os.close(connection)
+
+    def state(self, service: str) -> str:
+        """The state of one of the host's services in the words of ``sc``; empty where there is none."""
+        _, text = self.try_run(["sc", "query", service])
+        line = next((line for line in text.splitlines() if line.strip().startswith("STATE")), "")
+        return line.split()[-1] if line else ""
+
+    def start(self, service: str) -> None:
+        """Start one of the host's services, unless it runs."""
+        if self.state(service) != "RUNNING":
+            self.run(["net", "start", service])
+
+    def stop(self, service: str) -> None:
+        """Stop one of the host's services, unless it is stopped."""
+        if self.state(service) not in ("", "STOPPED"):
+            self.run(["net", "stop", service])
