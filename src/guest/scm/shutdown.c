@@ -4,6 +4,7 @@
 
 #include "scm.h"
 
+#define ENDING_MS 5000 /* for a process to be gone that was ended */
 #define RPC_SERVICE L"RpcSs" /* everything may use it without saying so */
 
 struct stop {
@@ -76,9 +77,11 @@ static DWORD WINAPI stop_worker(void *context)
             while (!process->ended && !process->services && wait_change(stop->deadline))
                 ;
         if (!process->ended && (!process->services || active(stop->service))) {
+            ULONGLONG limit = now() + ENDING_MS;
+
             stop->how = L"ended";
             end_process(process, ERROR_PROCESS_ABORTED);
-            while (!process->ended && wait_change(now() + 5000))
+            while (!process->ended && wait_change(limit))
                 ;
         }
     }
