@@ -185,6 +185,8 @@ static W checked_process(W id)
 
 /* ---- the calls of the table ---- */
 
+enum { TME_QUERY = 0x40000000 }; /* TRACKMOUSEEVENT is to be filled, whatever window is in it (winuser.h) */
+
 /* MSG begins with the window, FLASHWINFO and TRACKMOUSEEVENT have it second */
 typedef struct {
     W window;

@@ -615,6 +615,15 @@ static DWORD WINAPI on_desktop(void *desktop)
     return window && found && FindWindowExW(HWND_MESSAGE, NULL, CLASS, L"elsewhere") == window ? 0 : 2;
 }
 
+/* What a query gives as a window is room for the answer. */
+static void check_mouse_query(void)
+{
+    TRACKMOUSEEVENT query = { sizeof(query), TME_QUERY, (HWND)0xdeadbeef, 0xdeadbeef };
+
+    CHECK("mouse-query", TrackMouseEvent(&query));
+    CHECK("mouse-query-filled", query.hwndTrack != (HWND)0xdeadbeef && query.dwHoverTime != 0xdeadbeef);
+}
+
 static void check_stations(BOOL silo)
 {
     HWINSTA station = GetProcessWindowStation(), made;
@@ -770,6 +779,7 @@ int main(int argc, char **argv)
     check_stations(!strcmp(argv[1], "silo"));
     check_atoms();
     check_windows();
+    check_mouse_query();
     check_hooks();
     check_other_process(argv[0]);
     return finish();
