@@ -76,6 +76,14 @@ def silo32(host32: Host) -> Iterator[TemporarySilo]:
         yield silo
 
 
+def link_or_copy(source: str, target: str) -> None:
+    """The wineserver writes the files of the registry in place where they have a second name."""
+    if source.endswith(".reg"):
+        shutil.copy2(source, target)
+    else:
+        os.link(source, target)
+
+
 class Plain:
     """The same prefix without winesilo: a copy of the base that shares its files."""
 
@@ -83,7 +91,7 @@ class Plain:
         self.folder = folder
         self.dlls = host.base.parent / "wine32"
         self.prefix = folder / "prefix"
-        shutil.copytree(host.base, self.prefix, symlinks=True, copy_function=os.link)
+        shutil.copytree(host.base, self.prefix, symlinks=True, copy_function=link_or_copy)
         self.wine = wine.find()
 
     def run(self, *argv: str, wrapper: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
