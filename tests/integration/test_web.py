@@ -108,9 +108,7 @@ def test_driver(web: TemporarySilo) -> None:
     assert caught.value.code == 1051
     driver.stop(with_dependents=True)
     assert driver.info().state == "stopped"
-    wait_until(
-        lambda: "winedevice.exe" not in [process.name for process in web.silo.ps()], "the driver's process ends"
-    )
+    wait_until(lambda: "winedevice.exe" not in [one.name for one in web.silo.ps()], "its process ends")
     web.silo.service("W3SVC").start()
     assert driver.info().state == "running"
     with connection(web) as client:
