@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from helpers import TemporarySilo, wait_until
 
+from winesilo.errors import ServiceError
+
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="binds port 80 at the silo's own address")
 
 ROOT = r"C:\inetpub\wwwroot"
@@ -85,6 +87,31 @@ def test_two_silos_at_once(new_silo: Callable[..., TemporarySilo]) -> None:
         assert ask(second, "/who.txt")[1].strip() == other.name.encode()
     one.silo.stop()
     with connection(other) as client:
+        assert ask(client, "/who.txt")[0] == 200
+
+
+def test_after_a_restart(new_silo: Callable[..., TemporarySilo]) -> None:
+    """W3SVC starts by itself with what it needs, its driver included."""
+    one = serving(new_silo())
+    one.silo.restart()
+    for name in ("HTTP", "HTTPFilter", "IISADMIN", "W3SVC"):
+        assert one.silo.service(name).info().state == "running"
+    with connection(one) as client:
+        assert ask(client, "/who.txt")[1].strip() == one.name.encode()
+
+
+def test_driver(web: TemporarySilo) -> None:
+    """http.sys hangs when it is unloaded: it stops nevertheless, and what needs it starts it again."""
+    driver = web.silo.service("HTTP")
+    with pytest.raises(ServiceError) as caught:
+        driver.stop()
+    assert caught.value.code == 1051
+    driver.stop(with_dependents=True)
+    assert driver.info().state == "stopped"
+    wait_until(lambda: "winedevice.exe" not in [one.name for one in web.silo.ps()], "its process ends")
+    web.silo.service("W3SVC").start()
+    assert driver.info().state == "running"
+    with connection(web) as client:
         assert ask(client, "/who.txt")[0] == 200
 
 

@@ -26,7 +26,7 @@ static void sort(struct service **list, unsigned count)
     }
 }
 
-static unsigned collect(BOOL delayed, struct service ***list)
+static unsigned collect(DWORD start, BOOL delayed, struct service ***list)
 {
     unsigned count = 0;
 
@@ -35,7 +35,7 @@ static unsigned collect(BOOL delayed, struct service ***list)
     *list = allocate((count + 1) * sizeof(**list));
     count = 0;
     for (struct service *service = services; service; service = service->next)
-        if (service->config.start == SERVICE_AUTO_START && !is_driver(service) && service->config.delayed == delayed)
+        if (service->config.start == start && service->config.delayed == delayed)
             (*list)[count++] = hold(service);
     sort(*list, count);
     return count;
@@ -109,9 +109,11 @@ static DWORD WINAPI boot(void *context)
 
     (void)context;
     lock();
-    first_count = collect(FALSE, &first);
-    later_count = collect(TRUE, &later);
-    start_all(first, first_count);
+    later_count = collect(SERVICE_AUTO_START, TRUE, &later);
+    for (DWORD start = SERVICE_BOOT_START; start <= SERVICE_AUTO_START; start++) { /* drivers have the earlier ones */
+        first_count = collect(start, FALSE, &first);
+        start_all(first, first_count);
+    }
     tell_started();
     if (later_count)
         for (ULONGLONG until = now() + delay(); !stopping_all && wait_change(until);)

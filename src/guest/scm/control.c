@@ -60,7 +60,9 @@ DWORD control_service(struct service *service, DWORD control, ULONGLONG deadline
 
     if (!error && !process)
         error = ERROR_SERVICE_CANNOT_ACCEPT_CTRL;
-    if (!error) {
+    if (!error && (is_driver(service) || service->driver_host)) {
+        error = control_driver(service, control, deadline);
+    } else if (!error) {
         hold_process(process);
         error = send_command(process, service->name, control, NULL, 0, deadline, &result);
         let_go_process(process);

@@ -65,6 +65,17 @@ DWORD database_open(void)
     return ERROR_SUCCESS;
 }
 
+/* The service of a process that drivers run in: marked for deletion from the start, so that it goes with its process.
+ * The configuration is the service's afterwards. */
+struct service *add_driver_host(const WCHAR *name, struct config *config)
+{
+    struct service *service = append_service(name, config);
+
+    service->driver_host = TRUE;
+    service->deleted = TRUE;
+    return service;
+}
+
 struct service *find_service(const WCHAR *name)
 {
     struct service *service = services;
@@ -115,7 +126,8 @@ static void remove_service(struct service *service)
     if (*link)
         *link = service->next;
     service->gone = TRUE;
-    RegDeleteTreeW(root, service->name);
+    if (!service->driver_host) /* that has no key */
+        RegDeleteTreeW(root, service->name);
     changed();
 }
 

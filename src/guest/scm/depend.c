@@ -6,14 +6,21 @@
 
 #include <wchar.h>
 
-/* Parts of a Windows kernel that services name as dependencies. Wine has them in the wineserver and its libraries, and
- * no driver in the database: they always run. */
-static const WCHAR *const built_in[] = {L"Tcpip",  L"Tcpip6", L"Afd",  L"NetBT", L"Tdx",  L"NSI",   L"nsiproxy",
-                                        L"KSecDD", L"Npfs",   L"Msfs", L"Mup",   L"NDIS", L"RDBSS", L"MRxSmb"};
+/* Parts of a Windows kernel and of its security subsystem that services name as dependencies. Wine has them in the
+ * wineserver and its libraries, and neither driver nor service in the database: they always run. */
+static const WCHAR *const built_in[] = {L"Tcpip",    L"Tcpip6",  L"Afd",  L"NetBT", L"Tdx", L"NSI",
+                                        L"nsiproxy", L"KSecDD",  L"Npfs", L"Msfs",  L"Mup", L"NDIS",
+                                        L"RDBSS",    L"MRxSmb",  L"SamSs", L"NTLMSSP"};
 
 BOOL is_driver(const struct service *service)
 {
     return !(service->config.type & SERVICE_WIN32);
+}
+
+/* The drivers that a silo shares are disabled in it: they run on the host. */
+BOOL is_hosts_driver(const struct service *service)
+{
+    return is_driver(service) && service->config.start == SERVICE_DISABLED;
 }
 
 static BOOL is_built_in(const WCHAR *name)
@@ -39,7 +46,7 @@ static DWORD visit(struct service *service)
 
     if (service->mark == ON_THE_WAY)
         return ERROR_CIRCULAR_DEPENDENCY;
-    if (service->mark == SEEN || is_driver(service))
+    if (service->mark == SEEN || is_hosts_driver(service))
         return ERROR_SUCCESS;
     service->mark = ON_THE_WAY;
     for (WCHAR *name = service->config.need_services; !error && name && *name; name += wcslen(name) + 1) {

@@ -134,6 +134,13 @@ static void reap_later(struct process *process)
         SetThreadpoolTimer(process->reaper, &time, 0, 0);
 }
 
+/* It gets no new services, and has some time to end. */
+void retire_process(struct process *process)
+{
+    process->leaving = TRUE;
+    reap_later(process);
+}
+
 /* The service has stopped: a process without services has some time to end. */
 void leave_process(struct service *service)
 {
@@ -142,10 +149,8 @@ void leave_process(struct service *service)
     if (!process)
         return;
     service->process = NULL;
-    if (!--process->services && !process->ended) {
-        process->leaving = TRUE;
-        reap_later(process);
-    }
+    if (!--process->services && !process->ended)
+        retire_process(process);
     let_go_process(process);
 }
 
@@ -170,7 +175,7 @@ static WCHAR *redirect(WCHAR *command)
     return moved;
 }
 
-static WCHAR *command_of(const struct service *service)
+WCHAR *command_of(const struct service *service)
 {
     static const WCHAR system_root[] = L"\\SystemRoot\\", nt[] = L"\\??\\";
     const WCHAR *image = service->config.image;
@@ -188,7 +193,7 @@ static WCHAR *command_of(const struct service *service)
         release(command);
         command = text;
     }
-    return service->config.wow64 ? redirect(command) : command;
+    return service->config.wow64 && !is_driver(service) ? redirect(command) : command;
 }
 
 /* The registry's environment, with the service's own "Environment", a REG_MULTI_SZ of settings. */

@@ -60,6 +60,7 @@ struct service {
     BOOL deleted;         /* marked for deletion */
     BOOL gone;            /* and out of the database */
     BOOL starting;        /* somebody is in start_service() with it */
+    BOOL driver_host;     /* made for a process that drivers run in */
     DWORD changes;        /* of its status */
     DWORD pid_seen;       /* of its last process */
     BOOL died;            /* that one ended without a report */
@@ -102,6 +103,7 @@ struct service *hold(struct service *service);
 void let_go(struct service *service);
 DWORD add_service(const WCHAR *name, struct config *config, struct service **added);
 void mark_deleted(struct service *service);
+struct service *add_driver_host(const WCHAR *name, struct config *config);
 HKEY open_service_key(const WCHAR *name, REGSAM access);
 
 /* config.c */
@@ -124,7 +126,9 @@ extern DWORD pipe_timeout, kill_timeout;
 DWORD listen_for_processes(void); /* makes the pipe; */
 void serve_connections(void);     /* and never returns */
 DWORD get_process(struct service *service, struct process **process);
+WCHAR *command_of(const struct service *service);
 void leave_process(struct service *service);
+void retire_process(struct process *process);
 void hold_process(struct process *process);
 void let_go_process(struct process *process);
 DWORD send_command(struct process *process, const WCHAR *name, DWORD control, const WCHAR *data, DWORD bytes,
@@ -134,6 +138,7 @@ void end_process(struct process *process, DWORD code);
 
 /* start.c */
 DWORD start_service(struct service *service, DWORD count, WCHAR **arguments);
+DWORD start_one(struct service *service, DWORD count, WCHAR **arguments);
 void start_later(struct service *service, unsigned *pending);
 BOOL await_settled(struct service *service, DWORD pending, ULONGLONG limit);
 void set_status(struct service *service, const SERVICE_STATUS *status);
@@ -148,6 +153,14 @@ DWORD tag_position(const WCHAR *group, DWORD tag);
 void forget_groups(void);
 BOOL in_group(const struct service *service, const WCHAR *group);
 BOOL is_driver(const struct service *service);
+BOOL is_hosts_driver(const struct service *service);
+
+/* driver.c */
+DWORD get_driver_process(struct service *driver, struct process **process);
+DWORD load_driver(struct service *driver, struct process *process, ULONGLONG deadline);
+void driver_failed(struct service *driver, struct process *process, DWORD error);
+DWORD control_driver(struct service *service, DWORD control, ULONGLONG deadline);
+void end_driver_hosts(void);
 
 /* boot.c */
 void start_automatic_services(void);

@@ -18,7 +18,7 @@ struct stop {
 
 static BOOL active(const struct service *service)
 {
-    return !is_driver(service) && service->status.dwCurrentState != SERVICE_STOPPED;
+    return !is_driver(service) && !service->driver_host && service->status.dwCurrentState != SERVICE_STOPPED;
 }
 
 static DWORD last_word(const struct service *service)
@@ -162,6 +162,7 @@ void stop_all(DWORD timeout, WCHAR **outcome)
     count = collect_active(&list, timeout);
     while (advance(list, count))
         wait_change(MAXULONGLONG);
+    end_driver_hosts();
     for (unsigned i = 0; i < count; i++) {
         append(outcome, list[i].service->name);
         append(outcome, L"\t");

@@ -107,9 +107,18 @@ static DWORD await_report(struct service *service, DWORD changes, ULONGLONG dead
                                                                               : ERROR_SUCCESS;
 }
 
+static DWORD find_process(struct service *service, struct process **process)
+{
+    return is_driver(service) ? get_driver_process(service, process) : get_process(service, process);
+}
+
 /* A process that does not answer is of no use, unless others live in it. */
 static void give_up(struct service *service, struct process *process, DWORD error)
 {
+    if (is_driver(service)) {
+        driver_failed(service, process, error);
+        return;
+    }
     if (service->process != process)
         return; /* it has stopped or died by itself, and says so */
     if (process->services == 1)
@@ -117,21 +126,22 @@ static void give_up(struct service *service, struct process *process, DWORD erro
     set_stopped(service, error);
 }
 
-static DWORD start_one(struct service *service, DWORD count, WCHAR **arguments)
+DWORD start_one(struct service *service, DWORD count, WCHAR **arguments)
 {
     SERVICE_STATUS pending = {.dwCurrentState = SERVICE_START_PENDING, .dwWaitHint = 2000};
     ULONGLONG deadline = now() + pipe_timeout;
-    struct process *process;
+    struct process *process = NULL;
     DWORD error, changes;
 
     service->died = FALSE;
     set_status(service, &pending);
     changes = service->changes;
-    error = get_process(service, &process);
+    error = find_process(service, &process);
     if (!error)
         error = await_connection(process, deadline);
     if (!error)
-        error = send_start(service, process, count, arguments, deadline);
+        error = is_driver(service) ? load_driver(service, process, deadline)
+                                   : send_start(service, process, count, arguments, deadline);
     if (!error)
         error = await_report(service, changes, deadline);
     if (error == ERROR_PROCESS_ABORTED)
@@ -140,7 +150,8 @@ static DWORD start_one(struct service *service, DWORD count, WCHAR **arguments)
         give_up(service, process, error);
         say("did not start, error", service->name, error);
     }
-    let_go_process(process);
+    if (process)
+        let_go_process(process);
     return error;
 }
 
@@ -158,7 +169,7 @@ static BOOL runs(const struct service *service)
 
 static DWORD ensure_running(struct service *service)
 {
-    if (is_driver(service) || runs(service)) /* drivers are the host's */
+    if (is_hosts_driver(service) || runs(service))
         return ERROR_SUCCESS;
     while (service->starting) /* somebody else does it */
         wait_change(now() + PATIENCE_MS);
@@ -248,8 +259,6 @@ DWORD start_service(struct service *service, DWORD count, WCHAR **arguments)
         return ERROR_SERVICE_ALREADY_RUNNING;
     if (service->config.start == SERVICE_DISABLED)
         return ERROR_SERVICE_DISABLED;
-    if (is_driver(service)) /* drivers are the host's; a silo loads none */
-        return ERROR_PRIVILEGE_NOT_HELD;
     if ((error = check_needed(service)))
         return error;
     service->starting = TRUE;
