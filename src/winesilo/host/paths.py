@@ -147,6 +147,11 @@ class HostPaths:
         return self.data / "silos"
 
     @property
+    def programs(self) -> Path:
+        """The file layer just above the base: the programs that silos have in place of Wine's."""
+        return self.data / "programs"
+
+    @property
     def layers(self) -> Path:
         """Read-only file layers shared by clones."""
         return self.data / "layers"

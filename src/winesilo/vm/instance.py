@@ -32,7 +32,7 @@ from winesilo.host.wine import dll_folders
 from winesilo.interposer.config import Config, PrivateKey, SharedMemory
 from winesilo.interposer.record import Recorded, RecordFile, Rule
 from winesilo.services.control import ServiceControl
-from winesilo.services.model import RUNNING, STATES
+from winesilo.services.model import RUNNING, STATES, STOPPED
 from winesilo.vm import outside, processes
 from winesilo.vm.network import Networks
 from winesilo.vm.overlay import overlay_of
@@ -255,6 +255,19 @@ class Instance:
                     if status is not None and remaining <= 0:
                         raise self._too_late(f"{name} is {STATES.get(status.state, status.state)}")
                     status = control.wait(name, status, min(_SLICE_S, max(remaining, 0.0)))
+                    if status.state == STOPPED:
+                        self._start_essential(control, name, remaining)
+
+    def _start_essential(self, control: ServiceControl, name: str, timeout_s: float) -> None:
+        """Start what the SCM has not, because somebody has changed its start type or it failed."""
+        try:
+            control.start(name, timeout_s=max(timeout_s, 1.0))
+        except ServiceError as error:
+            raise SiloStartFailed(
+                f"the silo {self.record.name!r} can't start {name}, which its programs need: {error.message}",
+                error.hint,
+                log=self.log_tail(),
+            ) from error
 
     def _too_late(self, why: str) -> SiloStartFailed:
         return SiloStartFailed(

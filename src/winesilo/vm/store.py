@@ -29,7 +29,6 @@ from winesilo.errors import (
 )
 from winesilo.host.files import disk_usage, os_errors, remove_tree, write_atomic
 from winesilo.host.paths import HostPaths, check_name
-from winesilo.interposer.config import drive_layer
 from winesilo.interposer.network import parse_publish
 
 log = logging.getLogger(__name__)
@@ -395,7 +394,7 @@ class Store:
                     "restore it from a backup",
                     path=str(path),
                 )
-        return [*lower, drive_layer(), self.paths.base / "drive_c"]
+        return [*lower, self.paths.programs, self.paths.base / "drive_c"]
 
     def collect_layers(self) -> None:
         """Remove layers that no silo refers to; none, while a silo's record can't be read."""
