@@ -142,7 +142,7 @@ def _run(
     _at_once(silos, workload.check)
     outcome.audit = audit(first)
     if outcome.audit:
-        raise DemoError(f"silo audit finds {outcome.audit} undeclared rendezvous")
+        raise DemoError(f"silo audit finds {outcome.audit} undeclared rendezvous: {_undeclared(first)}")
     step("stopping both")
     _at_once(silos, lambda silo: _stop(silo, workload, entry, outcome))
     if entry.on_host:
@@ -178,3 +178,10 @@ def audit(silo: Silo) -> int | None:
     """How many undeclared rendezvous ``silo audit`` finds; None where there is no such thing."""
     look = getattr(silo, "audit", None)
     return None if look is None else int(look().counts["undeclared"])
+
+
+def _undeclared(silo: Silo) -> str:
+    listed = silo.audit().rendezvous
+    return ", ".join(
+        f"{one['kind']} {one['name']} ({one['seen']})" for one in listed if one["class"] == "undeclared"
+    )

@@ -244,30 +244,25 @@ class Instance:
                     raise
 
     def _wait_services(self, deadline: float, check: Callable[[], None]) -> None:
-        """Wait for the essential services to report that they run."""
+        """Wait for the essential services to report that they run.
+
+        The SCM has tried those that start by themselves.  One that has failed, as on a very busy
+        machine, or that somebody has set to start on demand, is started here, once.
+        """
         with ServiceControl(self.agent, self.record.id) as control:
             for name in ESSENTIAL:
-                status = None
-                while status is None or status.state != RUNNING:
+                status = control.wait(name, None, 0.0)
+                if status.state == STOPPED:
+                    with contextlib.suppress(ServiceError):  # its state says so
+                        control.start(name, timeout_s=max(deadline - time.monotonic(), 0.0))
+                    status = control.wait(name, None, 0.0)
+                while status.state != RUNNING:
                     check()
                     self._check_alive()
                     remaining = deadline - time.monotonic()
-                    if status is not None and remaining <= 0:
+                    if remaining <= 0:
                         raise self._too_late(f"{name} is {STATES.get(status.state, status.state)}")
-                    status = control.wait(name, status, min(_SLICE_S, max(remaining, 0.0)))
-                    if status.state == STOPPED:
-                        self._start_essential(control, name, remaining)
-
-    def _start_essential(self, control: ServiceControl, name: str, timeout_s: float) -> None:
-        """Start what the SCM has not, because somebody has changed its start type or it failed."""
-        try:
-            control.start(name, timeout_s=max(timeout_s, 1.0))
-        except ServiceError as error:
-            raise SiloStartFailed(
-                f"the silo {self.record.name!r} can't start {name}, which its programs need: {error.message}",
-                error.hint,
-                log=self.log_tail(),
-            ) from error
+                    status = control.wait(name, status, min(_SLICE_S, remaining))
 
     def _too_late(self, why: str) -> SiloStartFailed:
         return SiloStartFailed(
