@@ -2,7 +2,8 @@
 #
 # Variables: PYTHON (an interpreter >= 3.11), WINESILO_MUST_WORK=1 (a skipped test is a failure),
 # WINESILO_DEBIAN13 (folder of the Debian 13 tree that test-wine10 makes and keeps), PYTEST_ARGS,
-# CONFORMANCE_ARGS (--only ntdll,kernel32/file), MATRIX_ARGS (--only nginx,mysql --windows win10).
+# CONFORMANCE_ARGS (--only ntdll,kernel32/file), MATRIX_ARGS (--only nginx,mysql --windows win10),
+# BENCH_ARGS (--rounds 5 services --only nginx).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -14,6 +15,7 @@ NATIVE := src/winesilo/_native
 PYTEST_ARGS ?=
 CONFORMANCE_ARGS ?=
 MATRIX_ARGS ?=
+BENCH_ARGS ?=
 
 .PHONY: help build demo test unit lint bench test-wine10 conformance conformance-wine10 matrix matrix-wine10 clean deps deps-demo natives guest-tests deps-test wine32
 
@@ -93,7 +95,7 @@ matrix-wine10: deps-demo build guest-tests
 
 bench: build guest-tests
 	@scripts/system-deps.sh demo bench
-	@$(VENV)/bin/python bench/run.py
+	@$(VENV)/bin/python bench/run.py $(BENCH_ARGS)
 
 clean:
 	@for part in src/interposer src/guest src/guest/scm src/guest/svchost services tests/guest tests/fuzz; do \

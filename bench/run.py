@@ -6,6 +6,7 @@ that is the same program in the base prefix, on the same wineserver, without the
     make bench                                         everything
     .venv/bin/python bench/run.py --rounds 21 boot memory calls
     .venv/bin/python bench/run.py calls --only 'key_|value_' --json
+    make bench BENCH_ARGS="--rounds 5 services --only nginx"
 
 Each figure is a median; the two sides take turns, so that both see the same machine (calls: sides.py).
 A row is over its limit if its median is, by more than the noise; the exit code is 1 if one is.  A host of
@@ -22,6 +23,7 @@ import math
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -309,12 +311,13 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=9, help=f"at least {MIN_ROUNDS}")
-    parser.add_argument("--only", type=re.compile, default=re.compile(""), help="names of calls")
+    parser.add_argument("--only", type=re.compile, default=re.compile(""), help="names of calls and services")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
     arguments = parser.parse_args()
     if arguments.rounds < MIN_ROUNDS:
         parser.error(f"--rounds: at least {MIN_ROUNDS}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that nothing is left behind
     subprocess.run(["make", "-s", "-C", str(HERE / "guest")], check=True)
     console = Console(stderr=True)
     results, options = Results(), Options(arguments.rounds, arguments.only)

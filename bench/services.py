@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hostside import HostSide
+    from run import Options, Results
 
     from winesilo import Host, Silo
+    from winesilo.demo.prefix import PlainPrefix
     from winesilo.demo.workload import Comparable
 
 START_LIMIT = 1.10
@@ -128,26 +130,17 @@ class Side:
         self._measured.prepare(self.address, self.port)
 
 
-def measure(host: Host, prefix: object, options: Any, results: Any) -> None:
-    """Measure all services; a part of ``bench/run.py``.
-
-    Args:
-        host: runs.
-        prefix: not used.
-        options: the number of rounds, or what has it as ``rounds``, and names of rows as ``only``, perhaps.
-        results: gets the rows.
-    """
+def measure(host: Host, prefix: PlainPrefix, options: Options, results: Results) -> None:
+    """Measure all services, or those whose names ``options.only`` fits; a part of ``bench/run.py``."""
     del prefix
-    rounds = options if isinstance(options, int) else options.rounds
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "matrix"))
     from hostside import HostSide  # noqa: PLC0415
 
     with host.create("keeper") as keeper:
         hostside = HostSide(host, keeper.name)
-        only = getattr(options, "only", re.compile(""))
         for measured in _catalogue():
-            if only.search(measured.workload.service):
-                _measure(host, hostside, measured, rounds, results)
+            if options.only.search(measured.workload.service):
+                _measure(host, hostside, measured, options.rounds, results)
 
 
 def _catalogue() -> list[Measured]:
@@ -164,7 +157,7 @@ def _catalogue() -> list[Measured]:
     ]
 
 
-def _measure(host: Host, hostside: HostSide, measured: Measured, rounds: int, results: Any) -> None:
+def _measure(host: Host, hostside: HostSide, measured: Measured, rounds: int, results: Results) -> None:
     workload = measured.workload
     workload.fetch(lambda _: None)
     template = host.create("template")
@@ -207,7 +200,7 @@ def _sides(silo: Silo, hostside: HostSide, measured: Measured) -> tuple[Side, Si
     )
 
 
-def _measure_sides(sides: tuple[Side, Side], name: str, rounds: int, results: Any) -> None:
+def _measure_sides(sides: tuple[Side, Side], name: str, rounds: int, results: Results) -> None:
     starts: dict[Side, list[float]] = {side: [] for side in sides}
     loads: dict[Side, list[float]] = {side: [] for side in sides}
     with contextlib.ExitStack() as cleanup:

@@ -2,6 +2,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #define COBJMACROS
+#undef _WIN32_WINNT
+#define _WIN32_WINNT 0x0602 /* CoIncrementMTAUsage */
 #include <winsock2.h>
 #include <windows.h>
 #include <objbase.h>
@@ -180,35 +182,41 @@ static void update_classes(HKEY all)
     free(seen);
 }
 
-static void forget_classes(void)
+/* registered: whether RpcSs has them, so that they have to be revoked. */
+static void forget_classes(BOOL registered)
 {
     DWORD i;
 
     for (i = 0; i < count; i++) {
         AcquireSRWLockExclusive(&classes[i]->lock);
         classes[i]->listed = FALSE;
-        revoke_class(classes[i]);
+        if (registered)
+            revoke_class(classes[i]);
+        else
+            classes[i]->cookie = 0;
         ReleaseSRWLockExclusive(&classes[i]->lock);
     }
 }
 
 /* ---- the service ---- */
 
-/* RpcSs keeps the list of classes. It depends on this service, so it starts later. False: the service stops. */
-static BOOL wait_for_rpcss(HANDLE stop)
+/* Until it runs or, if this is told, the service stops. Whether it runs. */
+static BOOL rpcss_runs(HANDLE stop)
 {
     SC_HANDLE manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT);
     SC_HANDLE service = manager ? OpenServiceW(manager, L"RpcSs", SERVICE_QUERY_STATUS) : NULL;
     SERVICE_STATUS status = {0};
-    BOOL stopping = FALSE;
+    BOOL runs = FALSE;
 
-    while (service && !stopping && (!QueryServiceStatus(service, &status) || status.dwCurrentState != SERVICE_RUNNING))
-        stopping = WaitForSingleObject(stop, LOOK_MS) == WAIT_OBJECT_0;
+    if (service)
+        do
+            runs = QueryServiceStatus(service, &status) && status.dwCurrentState == SERVICE_RUNNING;
+        while (!runs && stop && WaitForSingleObject(stop, LOOK_MS) == WAIT_TIMEOUT);
     if (service)
         CloseServiceHandle(service);
     if (manager)
         CloseServiceHandle(manager);
-    return service && !stopping;
+    return runs;
 }
 
 static DWORD look_after_classes(HANDLE stop)
@@ -225,24 +233,32 @@ static DWORD look_after_classes(HANDLE stop)
         if (!error)
             update_classes(all);
     } while (!error && WaitForMultipleObjects(2, handles, FALSE, INFINITE) == WAIT_OBJECT_0 + 1);
-    forget_classes();
     RegCloseKey(all);
     CloseHandle(changed);
     return (DWORD)error;
 }
 
+static CO_MTA_USAGE_COOKIE kept; /* of the classes that RpcSs, stopped before, need not be told about */
+
 static DWORD body(struct service *service, DWORD argc, WCHAR **argv)
 {
-    DWORD error = NO_ERROR;
+    BOOL registered;
+    DWORD error;
 
     (void)argc;
     (void)argv;
     service_ready(service);
-    if (!wait_for_rpcss(service->stop))
+    if (!rpcss_runs(service->stop))  /* it keeps the list of classes, and starts later, as it depends on this service */
         return NO_ERROR;
     if (FAILED(CoInitializeEx(NULL, COINIT_MULTITHREADED)))
         return ERROR_OUTOFMEMORY;
     error = look_after_classes(service->stop);
+    /* RpcSs stops before this service does. To revoke a class Wine's COM would start it again, and this service with
+     * it, so the apartment with its classes is kept for as long as the process lives: see DllMain. */
+    registered = rpcss_runs(NULL);
+    if (!registered && !kept)
+        CoIncrementMTAUsage(&kept);
+    forget_classes(registered);
     CoUninitialize();
     return error;
 }
@@ -250,4 +266,13 @@ static DWORD body(struct service *service, DWORD argc, WCHAR **argv)
 void WINAPI ServiceMain(DWORD argc, WCHAR **argv)
 {
     service_run(SERVICE_WIN32_SHARE_PROCESS, body, argc, argv);
+}
+
+BOOL WINAPI DllMain(HINSTANCE instance, DWORD reason, void *ending)
+{
+    (void)instance;
+    /* This DLL needs COM's and so goes first: the process ends before COM revokes what was kept. */
+    if (reason == DLL_PROCESS_DETACH && ending && kept)
+        TerminateProcess(GetCurrentProcess(), NO_ERROR);
+    return TRUE;
 }

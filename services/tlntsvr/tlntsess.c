@@ -177,9 +177,10 @@ static BOOL create_shell(struct session *session, HANDLE in, HANDLE out)
 static BOOL start_shell(struct session *session)
 {
     HANDLE in = NULL, out = NULL;
-    BOOL good = make_pipe(&in, &session->to_shell, &in) && make_pipe(&session->from_shell, &out, &out);
+    BOOL good;
 
-    make_console(session);
+    make_console(session); /* first: its process would inherit the pipes, and keep the shell's output from ending */
+    good = make_pipe(&in, &session->to_shell, &in) && make_pipe(&session->from_shell, &out, &out);
     session->job = CreateJobObjectW(NULL, NULL);
     good = good && create_shell(session, in, out);
     if (in)

@@ -91,6 +91,22 @@ static void put_socket(struct buffer *out, const UNICODE_STRING *name, HANDLE ow
     put_utf8(out, text, (DWORD)n * sizeof(WCHAR));
 }
 
+/* The process that a handle to a process or thread leads to, 0 if that has ended: then nobody is met through it. The
+ * handle may lack the rights to ask, so it is asked through one that has them. */
+static DWORD live_process(HANDLE own, BOOL thread)
+{
+    DWORD rights = SYNCHRONIZE | (thread ? THREAD_QUERY_LIMITED_INFORMATION : PROCESS_QUERY_LIMITED_INFORMATION);
+    DWORD id = 0;
+    HANDLE able;
+
+    if (!DuplicateHandle(GetCurrentProcess(), own, GetCurrentProcess(), &able, rights, FALSE, 0))
+        return thread ? GetProcessIdOfThread(own) : GetProcessId(own);
+    if (WaitForSingleObject(able, 0) == WAIT_TIMEOUT)
+        id = thread ? GetProcessIdOfThread(able) : GetProcessId(able);
+    CloseHandle(able);
+    return id;
+}
+
 /* One handle, duplicated into this process; info has INFO_SIZE bytes for the type and as many for the name. */
 static void put_handle(struct buffer *out, const struct handle_entry *entry, HANDLE own, BYTE *info)
 {
@@ -108,10 +124,8 @@ static void put_handle(struct buffer *out, const struct handle_entry *entry, HAN
     buffer_put_u32(out, (DWORD)entry->handle);
     buffer_put_u32(out, entry->access);
     put_utf8(out, type->Buffer, type->Length);
-    if (process)
-        put_number(out, GetProcessId(own));
-    else if (thread)
-        put_number(out, GetProcessIdOfThread(own));
+    if (process || thread)
+        put_number(out, live_process(own, thread));
     else if (is(name, AFD_NAME))
         put_socket(out, name, own);
     else

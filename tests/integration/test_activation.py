@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from helpers import TemporarySilo, wait_until
+from standins import launcher, launching_parent
 
 Guest = Callable[[str], Path]
 
@@ -15,10 +16,6 @@ def launching(silo: TemporarySilo, guest: Guest) -> TemporarySilo:
     silo.silo.copy_in(guest("comserver"), "C:\\")
     silo.run(r"C:\comserver.exe", "register")
     return silo
-
-
-def launcher(silo: TemporarySilo) -> int | None:
-    return silo.silo.service("DcomLaunch").info().pid
 
 
 def test_launched_by_the_service_of_each_silo(new_silo: Callable[..., TemporarySilo], guest: Guest) -> None:
@@ -36,14 +33,11 @@ def test_launched_by_the_service_of_each_silo(new_silo: Callable[..., TemporaryS
 
 
 def runs(silo: TemporarySilo) -> bool:
-    return launcher(silo) is not None
+    return launcher(silo.silo) is not None
 
 
 def launched_by_service(silo: TemporarySilo) -> bool:
-    done = silo.silo.run([r"C:\comserver.exe", "activate"])
-    values = dict(line.split() for line in done.stdout.splitlines() if " " in line)
-    assert done.returncode == 0, done
-    return int(values["parent"]) == launcher(silo)
+    return launching_parent(silo.silo) == launcher(silo.silo)
 
 
 def test_without_the_service_clients_launch(silo: TemporarySilo, guest: Guest) -> None:
@@ -53,6 +47,5 @@ def test_without_the_service_clients_launch(silo: TemporarySilo, guest: Guest) -
     service.start()
     wait_until(lambda: launched_by_service(silo), "activation goes through DcomLaunch")
     silo.silo.uninstall("dcomlaunch")
-    done = silo.silo.run([r"C:\comserver.exe", "activate"])
-    assert done.returncode == 0, done
+    launching_parent(silo.silo)
     assert "DcomLaunch" not in silo.silo.service("RpcSs").info().dependencies

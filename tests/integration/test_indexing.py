@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 from helpers import TemporarySilo, wait_until
+from standins import SCOPES, find
 
-SCOPES = r"HKLM\SYSTEM\CurrentControlSet\Control\ContentIndex\Catalogs\System\Scopes"
 INDEX = r"C:\System Volume Information\catalog.wci\index"
 
 
@@ -29,15 +29,8 @@ def write(silo: TemporarySilo, path: str, text: str) -> None:
     silo.run("cmd", "/c", f"echo {text}> {path}")
 
 
-def find(silo: TemporarySilo, *words: str) -> list[str]:
-    """What a query finds; nothing where it finds nothing, or there is no index yet."""
-    done = silo.silo.run([r"C:\windows\system32\ciquery.exe", *words])
-    assert done.returncode in (0, 1) or "80070015" in done.stderr, done  # ERROR_NOT_READY
-    return done.stdout.split()
-
-
 def wait_for(silo: TemporarySilo, expected: list[str], *words: str) -> None:
-    wait_until(lambda: find(silo, *words) == expected, f"{words} finds {expected}")
+    wait_until(lambda: find(silo.silo, *words) == expected, f"{words} finds {expected}")
 
 
 def test_two_catalogues_at_once(indexed: Callable[[], TemporarySilo]) -> None:
@@ -48,7 +41,7 @@ def test_two_catalogues_at_once(indexed: Callable[[], TemporarySilo]) -> None:
         write(silo, r"C:\docs\mine.txt", f"common word of {silo.name}")
     for silo, foreign in ((one, other), (other, one)):
         wait_for(silo, [r"C:\docs\mine.txt"], "common", silo.name)
-        assert find(silo, "common", foreign.name) == []
+        assert find(silo.silo, "common", foreign.name) == []
     assert {"cisvc.exe", "cidaemon.exe"} <= {process.name for process in one.silo.ps()}
     one.silo.service("CiSvc").stop()
     assert not {"cisvc.exe", "cidaemon.exe"} & {process.name for process in one.silo.ps()}
@@ -60,10 +53,10 @@ def test_changes_are_noticed(indexed: Callable[[], TemporarySilo]) -> None:
     write(silo, r"C:\docs\below\a.txt", "Some quick-brown fox")
     write(silo, r"C:\docs\private\b.txt", "some secret")
     wait_for(silo, [r"C:\docs\below\a.txt"], "qui*", "BROWN", "-dog")
-    assert find(silo, "secret") == []
+    assert find(silo.silo, "secret") == []
     write(silo, r"C:\docs\below\a.txt", "a lazy dog")
     wait_for(silo, [r"C:\docs\below\a.txt"], "lazy")
-    assert find(silo, "fox") == []
+    assert find(silo.silo, "fox") == []
     silo.run("cmd", "/c", r"ren C:\docs\below\a.txt c.txt")
     wait_for(silo, [r"C:\docs\below\c.txt"], "lazy")
     silo.run("cmd", "/c", r"del C:\docs\below\c.txt")

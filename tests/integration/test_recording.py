@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from helpers import TemporarySilo, wait_until
+from iso import content
 
 from winesilo.api import PIPE
 
 PARAMETERS = r"HKLM\SYSTEM\CurrentControlSet\Services\ImapiService\Parameters"
-SECTOR = 2048
-
-
-def files(image: bytes, extent: int, size: int, folder: str = "") -> dict[str, bytes]:
-    """The files of an ISO image's Joliet tree, by their paths."""
-    found: dict[str, bytes] = {}
-    data = image[extent * SECTOR : extent * SECTOR + size]
-    at = index = 0
-    while at < size:
-        length = data[at]
-        if not length:
-            at += SECTOR - at % SECTOR
-            continue
-        start, bytes_ = struct.unpack_from("<I4xI", data, at + 2)
-        name = data[at + 33 : at + 33 + data[at + 32]].decode("utf-16-be") if index >= 2 else ""  # . and ..
-        if index >= 2 and data[at + 25] & 2:
-            found |= files(image, start, bytes_, f"{folder}{name}/")
-        elif index >= 2:
-            found[folder + name] = image[start * SECTOR : start * SECTOR + bytes_]
-        at += length
-        index += 1
-    return found
-
-
-def content(path: Path) -> tuple[str, dict[str, bytes]]:
-    """Volume and files of an image."""
-    image = path.read_bytes()
-    volume = image[17 * SECTOR : 18 * SECTOR]
-    assert volume[:7] == b"\x02CD001\x01"
-    assert len(image) == struct.unpack_from("<I", volume, 80)[0] * SECTOR
-    extent, size = struct.unpack_from("<I4xI", volume, 156 + 2)
-    return volume[40:72].decode("utf-16-be").strip(), files(image, extent, size)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from helpers import TemporarySilo, wait_until
-from standins import DO, ECHO, IAC, NAWS, SB, SE, WILL, telnet
+from telnet import DO, ECHO, IAC, NAWS, SB, SE, WILL, telnet
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="binds port 23 at the silo's own address")
 
@@ -40,7 +40,7 @@ def test_two_silos_at_once(pair: tuple[TemporarySilo, TemporarySilo]) -> None:
     assert "RpcSs" in info.dependencies
     for silo in pair:
         silo.run("cmd", "/c", f"echo {silo.name}> C:\\who.txt")
-    with telnet(one) as first, telnet(other) as second:
+    with telnet(one.silo.address) as first, telnet(other.silo.address) as second:
         for client, silo in ((first, one), (second, other)):
             client.until(b"C:\\>")
             client.line("type C:\\who.txt")
@@ -58,7 +58,7 @@ def test_two_silos_at_once(pair: tuple[TemporarySilo, TemporarySilo]) -> None:
 
 def test_protocol_and_editing(server: TemporarySilo) -> None:
     server.silo.service("TlntSvr").start()
-    with telnet(server) as client:
+    with telnet(server.silo.address) as client:
         offers = client.until(b"C:\\>")
         assert offers.startswith(bytes([IAC, WILL, ECHO]))
         assert bytes([IAC, DO, NAWS]) in offers
@@ -78,7 +78,7 @@ def test_protocol_and_editing(server: TemporarySilo) -> None:
 
 def test_ctrl_c_ends_what_runs(server: TemporarySilo) -> None:
     server.silo.service("TlntSvr").start()
-    with telnet(server) as client:
+    with telnet(server.silo.address) as client:
         client.until(b"C:\\>")
         client.line("ping -n 1000 127.0.0.1")
         wait_until(lambda: any(p.name == "ping.exe" for p in server.silo.ps()), "ping runs")
@@ -94,10 +94,10 @@ def test_limits_and_stop(server: TemporarySilo) -> None:
     server.run("reg", "add", KEY, "/v", "MaxConnections", "/t", "REG_DWORD", "/d", "1", "/f")
     service = server.silo.service("TlntSvr")
     service.start()
-    with telnet(server) as client:
+    with telnet(server.silo.address) as client:
         client.until(b"C:\\>")
         client.line("ping -n 1000 127.0.0.1")
-        with telnet(server) as refused:
+        with telnet(server.silo.address) as refused:
             assert b"maximum number of connections" in refused.rest()
         wait_until(lambda: any(p.name == "ping.exe" for p in server.silo.ps()), "ping runs")
         assert service.stop().state == "stopped"
@@ -109,7 +109,7 @@ def test_limits_and_stop(server: TemporarySilo) -> None:
 def test_idle_session_ends(server: TemporarySilo) -> None:
     server.run("reg", "add", KEY, "/v", "IdleSessionTimeOut", "/t", "REG_DWORD", "/d", "1", "/f")
     server.silo.service("TlntSvr").start()
-    with telnet(server) as client:
+    with telnet(server.silo.address) as client:
         assert b"idle for too long" in client.rest()
     wait_until(lambda: sessions(server) == 0, "the session has ended")
 
@@ -117,13 +117,13 @@ def test_idle_session_ends(server: TemporarySilo) -> None:
 def test_password(server: TemporarySilo) -> None:
     server.reg_set(KEY, "Password", "let me in")
     server.silo.service("TlntSvr").start()
-    with telnet(server) as client:
+    with telnet(server.silo.address) as client:
         client.until(b"password: ")
         client.line("wrong")
         assert b"wrong" not in client.until(b"password: ")
         client.line("let me in")
         assert b"let me in" not in client.until(b"C:\\>")
-    with telnet(server) as client:
+    with telnet(server.silo.address) as client:
         for _ in range(3):
             client.until(b"password: ")
             client.line("wrong")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from postgres import Postgres
+from standins import CiSvc, DcomLaunch, Iis, Imapi, TlntSvr
 from web import Apache, Nginx, Node
 from wineown import Bits, EventLog, Installer, RpcSs, Schedule, Spooler
 
@@ -26,12 +27,16 @@ class Entry:
 
     Attributes:
         make: its class.
+        needs: services that start with it and are stopped after it, in this order.
+        activated: whether nobody starts it by name: its client's first call does.
         on_host: whether the host has the service too; then the host's runs beside the silos'.
         stop_s: seconds that it gets to stop by itself before its process is ended.
         force: whether it refuses to stop, on the host too, so that its process has to be ended.
     """
 
     make: Callable[[], Workload]
+    needs: tuple[str, ...] = ()
+    activated: bool = False
     on_host: bool = False
     stop_s: float = 30.0
     force: bool = False
@@ -39,9 +44,14 @@ class Entry:
 
 CATALOGUE: Final[dict[str, Entry]] = {
     "rpcss": Entry(RpcSs, on_host=True),
+    "dcomlaunch": Entry(DcomLaunch),
+    "iis": Entry(Iis, needs=("HTTPFilter", "IISADMIN")),
+    "tlntsvr": Entry(TlntSvr),
     # Its process never ends on Wine 8 (winesilo.demo.mysql).
     "mysql": Entry(MySql, stop_s=6.0),
     "apache": Entry(Apache),
+    "cisvc": Entry(CiSvc),
+    "imapi": Entry(Imapi, activated=True),
     "postgres": Entry(Postgres),
     "nginx": Entry(Nginx),
     "node": Entry(Node),

@@ -16,8 +16,12 @@ from wineown import NAMES
 from winesilo import Host, Silo
 from winesilo.demo.workload import Say, Workload
 from winesilo.errors import DemoError, SiloNotFound, WinesiloError
+from winesilo.models import Audit
 
-__all__ = ["Outcome", "audit", "run_trial"]
+__all__ = ["Outcome", "judge", "run_trial"]
+
+#: How many undeclared rendezvous a trial tells by name.
+FIRST_NAMES = 10
 
 T = TypeVar("T")
 
@@ -40,7 +44,8 @@ class Outcome:
         step: the last step that was begun.
         start_s: seconds from each service's start to its client's first answer.
         notes: what is worth knowing, such as a service that had to be ended.
-        audit: undeclared rendezvous that ``silo audit`` found; None where it was not run.
+        audit: undeclared rendezvous that ``silo audit`` found in both silos; None where it came not that far.
+        undeclared: the first of them.
     """
 
     verdict: str = "failed"
@@ -49,6 +54,7 @@ class Outcome:
     start_s: list[float] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     audit: int | None = None
+    undeclared: list[str] = field(default_factory=list)
 
 
 def run_trial(host: Host, hostside: HostSide, entry: Entry, windows: str, say: Say) -> Outcome:
@@ -122,9 +128,12 @@ def _run(
 
     def start(silo: Silo) -> float:
         begin = time.monotonic()
-        if silo.service(workload.service).info().state != "running":  # some run from a silo's start
-            silo.service(workload.service).start()
+        service = silo.service(workload.service)
+        if not entry.activated and service.info().state != "running":  # some run from a silo's start
+            service.start()
         workload.wait_ready(silo)
+        if entry.activated and (state := service.info().state) != "running":
+            raise DemoError(f"{workload.service} in silo {silo.name} is {state} after a call")
         return round(time.monotonic() - begin, 2)
 
     outcome.start_s = _at_once(silos, start)
@@ -140,9 +149,8 @@ def _run(
     start(first)
     step("asking both again")
     _at_once(silos, workload.check)
-    outcome.audit = audit(first)
-    if outcome.audit:
-        raise DemoError(f"silo audit finds {outcome.audit} undeclared rendezvous: {_undeclared(first)}")
+    step("looking for undeclared rendezvous")
+    judge(_at_once(silos, lambda silo: silo.audit()), outcome)
     step("stopping both")
     _at_once(silos, lambda silo: _stop(silo, workload, entry, outcome))
     if entry.on_host:
@@ -152,12 +160,12 @@ def _run(
 
 
 def _stop(silo: Silo, workload: Workload, entry: Entry, outcome: Outcome) -> None:
-    service = silo.service(workload.service)
-    stopped = service.stop(timeout=entry.stop_s, with_dependents=True, force=entry.force)
-    if stopped.note and stopped.note not in outcome.notes:
-        outcome.notes.append(stopped.note)
-    if stopped.state != "stopped":
-        raise DemoError(f"{workload.service} in silo {silo.name} is {stopped.state} after it was stopped")
+    for name in (workload.service, *entry.needs):
+        stopped = silo.service(name).stop(timeout=entry.stop_s, with_dependents=True, force=entry.force)
+        if stopped.note and stopped.note not in outcome.notes:
+            outcome.notes.append(stopped.note)
+        if stopped.state != "stopped":
+            raise DemoError(f"{name} in silo {silo.name} is {stopped.state} after it was stopped")
     workload.check_gone(silo)
 
 
@@ -174,14 +182,26 @@ def _at_once(silos: Sequence[Silo], work: Callable[[Silo], T]) -> list[T]:
         return list(pool.map(work, silos))
 
 
-def audit(silo: Silo) -> int | None:
-    """How many undeclared rendezvous ``silo audit`` finds; None where there is no such thing."""
-    look = getattr(silo, "audit", None)
-    return None if look is None else int(look().counts["undeclared"])
+def judge(audits: Sequence[Audit], outcome: Outcome) -> None:
+    """Nothing may be undeclared in any of the silos, and none of the records may lack something.
 
+    Args:
+        audits: what ``silo audit`` says of each.
+        outcome: gets the number of undeclared rendezvous and the first of their names.
 
-def _undeclared(silo: Silo) -> str:
-    listed = silo.audit().rendezvous
-    return ", ".join(
-        f"{one['kind']} {one['name']} ({one['seen']})" for one in listed if one["class"] == "undeclared"
-    )
+    Raises:
+        DemoError: something is, with the first names, or a record is not whole.
+    """
+    outcome.audit = sum(audit.counts["undeclared"] for audit in audits)
+    names = [
+        f"{found['kind']} {found['name']}"
+        for audit in audits
+        for found in audit.rendezvous
+        if found["class"] == "undeclared"
+    ]
+    outcome.undeclared = list(dict.fromkeys(names))[:FIRST_NAMES]
+    if outcome.audit:
+        raise DemoError(f"{outcome.audit} are undeclared: {', '.join(outcome.undeclared)}")
+    for audit in audits:
+        if not audit.complete:
+            raise DemoError(f"the record of silo {audit.silo} lacks {audit.lost + audit.unfinished} names")

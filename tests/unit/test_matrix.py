@@ -1,10 +1,15 @@
-"""The matrix' page, made of results."""
+"""The matrix' page, made of results; what it makes of audits."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from document import document
+from trial import FIRST_NAMES, Outcome, judge
+
+from winesilo.errors import DemoError
+from winesilo.models import Audit
 
 
 def trial(
@@ -55,3 +60,30 @@ def test_a_remark_is_made_once() -> None:
     }
     page = document({"8.0": results(a=row)}, ["a"], ["win7", "win10"])
     assert page.endswith("## Remarks\n- A: process was slow: 6 s (Wine 8.0 win7, Wine 8.0 win10)\n")
+
+
+def audit(*undeclared: str, lost: int = 0) -> Audit:
+    found: list[Any] = [{"kind": "device", "name": name, "class": "undeclared"} for name in undeclared]
+    found.append({"kind": "pipe", "name": "svcctl", "class": "private"})
+    counts = {"undeclared": len(undeclared), "private": 1}
+    return Audit("a", "", not lost, lost, 0, counts, found)
+
+
+def test_nothing_undeclared_is_good() -> None:
+    outcome = Outcome()
+    judge([audit(), audit()], outcome)
+    assert (outcome.audit, outcome.undeclared) == (0, [])
+
+
+def test_undeclared_in_any_silo_is_not() -> None:
+    outcome = Outcome()
+    names = [f"x{number:02}" for number in range(FIRST_NAMES + 3)]
+    with pytest.raises(DemoError, match="14 are undeclared: device x00, device x01"):
+        judge([audit("x00"), audit(*names)], outcome)
+    assert outcome.audit == 14
+    assert outcome.undeclared == [f"device {name}" for name in names[:FIRST_NAMES]]
+
+
+def test_neither_is_a_record_with_holes() -> None:
+    with pytest.raises(DemoError, match="lacks 7 names"):
+        judge([audit(), audit(lost=7)], Outcome())

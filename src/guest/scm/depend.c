@@ -10,7 +10,7 @@
  * wineserver and its libraries, and neither driver nor service in the database: they always run. */
 static const WCHAR *const built_in[] = {L"Tcpip",    L"Tcpip6",  L"Afd",  L"NetBT", L"Tdx", L"NSI",
                                         L"nsiproxy", L"KSecDD",  L"Npfs", L"Msfs",  L"Mup", L"NDIS",
-                                        L"RDBSS",    L"MRxSmb",  L"SamSs", L"NTLMSSP"};
+                                        L"RDBSS",    L"MRxSmb",  L"SamSS", L"NTLMSSP"};
 
 BOOL is_driver(const struct service *service)
 {

@@ -77,7 +77,7 @@ class Handle:
         value: the handle in it.
         access: what it allows.
         type: the type of object (``Event``, ``File`` ...).
-        name: the object's name; of a process or thread, the process's id.
+        name: the object's name; of a process or thread, the process's id, 0 if it has ended.
     """
 
     pid: int

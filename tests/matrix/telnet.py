@@ -1,4 +1,4 @@
-"""Clients of the services that winesilo brings along: plain sockets, as any other machine has them."""
+"""A telnet client: a plain socket, as any other machine has it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import socket
 import time
 from collections.abc import Iterator
 
-from helpers import TemporarySilo
+from winesilo.errors import DemoError
 
+__all__ = ["DO", "ECHO", "IAC", "NAWS", "PORT", "SB", "SE", "WILL", "Telnet", "telnet"]
+
+PORT = 23
 IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
 ECHO, NAWS = 1, 31
 
 
 class Telnet:
-    """A telnet client that reads until something has come, with a deadline."""
+    """A session that reads until something has come, with a deadline."""
 
-    def __init__(self, address: str, port: int = 23) -> None:
+    def __init__(self, address: str, port: int = PORT) -> None:
         self._socket = socket.create_connection((address, port), 30)
         self.seen = b""
 
@@ -31,14 +34,23 @@ class Telnet:
         self.send(text.encode() + b"\r\n")
 
     def until(self, wanted: bytes, deadline_s: float = 30) -> bytes:
-        """What came up to some text, with that; the rest stays for the next call."""
+        """What came up to some text, with that; the rest stays for the next call.
+
+        Raises:
+            DemoError: it did not come in time, or the server ended the connection.
+        """
         deadline = time.monotonic() + deadline_s
         while wanted not in self.seen:
             left = deadline - time.monotonic()
-            assert left > 0, f"{wanted!r} did not come, but {self.seen!r}"
+            if left <= 0:
+                raise DemoError(f"{wanted!r} did not come, but {self.seen!r}")
             self._socket.settimeout(left)
-            chunk = self._socket.recv(65536)
-            assert chunk, f"the connection ended before {wanted!r} came; it said {self.seen!r}"
+            try:
+                chunk = self._socket.recv(65536)
+            except TimeoutError:
+                continue
+            if not chunk:
+                raise DemoError(f"the connection ended before {wanted!r} came; it said {self.seen!r}")
             self.seen += chunk
         before, _, self.seen = self.seen.partition(wanted)
         return before + wanted
@@ -53,9 +65,9 @@ class Telnet:
 
 
 @contextlib.contextmanager
-def telnet(silo: TemporarySilo) -> Iterator[Telnet]:
-    """A telnet connection to a silo's port 23."""
-    client = Telnet(silo.silo.address)
+def telnet(address: str) -> Iterator[Telnet]:
+    """A telnet connection to port 23; raises OSError where nobody answers."""
+    client = Telnet(address)
     try:
         yield client
     finally:
