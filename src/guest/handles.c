@@ -91,6 +91,21 @@ static void put_socket(struct buffer *out, const UNICODE_STRING *name, HANDLE ow
     put_utf8(out, text, (DWORD)n * sizeof(WCHAR));
 }
 
+/* Wine keeps an ended process's id as long as somebody has a handle; it may be another one's by then: 0 stands for it. */
+static DWORD live_process(HANDLE own)
+{
+    DWORD code;
+
+    return GetExitCodeProcess(own, &code) && code != STILL_ACTIVE ? 0 : GetProcessId(own);
+}
+
+static DWORD process_of_live_thread(HANDLE own)
+{
+    DWORD code;
+
+    return GetExitCodeThread(own, &code) && code != STILL_ACTIVE ? 0 : GetProcessIdOfThread(own);
+}
+
 /* One handle, duplicated into this process; info has INFO_SIZE bytes for the type and as many for the name. */
 static void put_handle(struct buffer *out, const struct handle_entry *entry, HANDLE own, BYTE *info)
 {
@@ -109,9 +124,9 @@ static void put_handle(struct buffer *out, const struct handle_entry *entry, HAN
     buffer_put_u32(out, entry->access);
     put_utf8(out, type->Buffer, type->Length);
     if (process)
-        put_number(out, GetProcessId(own));
+        put_number(out, live_process(own));
     else if (thread)
-        put_number(out, GetProcessIdOfThread(own));
+        put_number(out, process_of_live_thread(own));
     else if (is(name, AFD_NAME))
         put_socket(out, name, own);
     else
