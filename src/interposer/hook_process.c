@@ -394,22 +394,31 @@ NTSTATUS hook_NtQuerySystemInformation(ULONG info_class, void *info, ULONG size,
 
 /* ---- drivers: the host's are shared; a silo's own run in its own winedevice.exe (hook_device.c) ---- */
 
+enum { DRIVER_KEY = 256 }; /* characters of a driver's key that are noted */
+
+static void note_driver(const char *call, const UNICODE_STRING *name)
+{
+    UNICODE_STRING given;
+    WCHAR key[DRIVER_KEY];
+
+    if (!capture(&given, name, sizeof(given)) || given.Length > sizeof(key) || !capture(key, given.Buffer, given.Length)) return;
+    TRACE(call, "refused", ((struct span){ key, given.Length / sizeof(WCHAR) }));
+    audit_by_rule(AUDIT_DRIVER, RULE_DRIVER, AUDIT_OPENED, key, given.Length & ~1u);
+}
+
+/* Wine 8.0 and 10.0 do not implement it: what they answer stays, whatever the name. */
 NTSTATUS hook_NtLoadDriver(const UNICODE_STRING *name)
 {
     NTSTATUS status = real_NtLoadDriver(NULL);
 
-    if (status == STATUS_NOT_IMPLEMENTED) return status;
-    TRACE("NtLoadDriver", "refused", ((struct span){ name->Buffer, name->Length / sizeof(WCHAR) }));
-    audit_by_rule(AUDIT_DRIVER, RULE_DRIVER, AUDIT_OPENED, name->Buffer, name->Length & ~1u);
-    return STATUS_PRIVILEGE_NOT_HELD;
+    note_driver("NtLoadDriver", name);
+    return status == STATUS_NOT_IMPLEMENTED ? status : STATUS_PRIVILEGE_NOT_HELD;
 }
 
 NTSTATUS hook_NtUnloadDriver(const UNICODE_STRING *name)
 {
     NTSTATUS status = real_NtUnloadDriver(NULL);
 
-    if (status == STATUS_NOT_IMPLEMENTED) return status;
-    TRACE("NtUnloadDriver", "refused", ((struct span){ name->Buffer, name->Length / sizeof(WCHAR) }));
-    audit_by_rule(AUDIT_DRIVER, RULE_DRIVER, AUDIT_OPENED, name->Buffer, name->Length & ~1u);
-    return STATUS_PRIVILEGE_NOT_HELD;
+    note_driver("NtUnloadDriver", name);
+    return status == STATUS_NOT_IMPLEMENTED ? status : STATUS_PRIVILEGE_NOT_HELD;
 }
