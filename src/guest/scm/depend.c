@@ -6,11 +6,11 @@
 
 #include <wchar.h>
 
-/* Parts of Windows that services name as dependencies. Wine has them in the wineserver and its libraries, and no driver or
- * service in the database: they always run. The last two are services of lsass.exe: secur32 and samlib in Wine. */
-static const WCHAR *const built_in[] = {L"Tcpip",  L"Tcpip6", L"Afd",  L"NetBT", L"Tdx",  L"NSI",   L"nsiproxy",
-                                        L"KSecDD", L"Npfs",   L"Msfs", L"Mup",   L"NDIS", L"RDBSS", L"MRxSmb",
-                                        L"SamSS",  L"NTLMSSP"};
+/* Parts of a Windows kernel and of its security subsystem that services name as dependencies. Wine has them in the
+ * wineserver and its libraries, and neither driver nor service in the database: they always run. */
+static const WCHAR *const built_in[] = {L"Tcpip",    L"Tcpip6",  L"Afd",  L"NetBT", L"Tdx", L"NSI",
+                                        L"nsiproxy", L"KSecDD",  L"Npfs", L"Msfs",  L"Mup", L"NDIS",
+                                        L"RDBSS",    L"MRxSmb",  L"SamSs", L"NTLMSSP"};
 
 BOOL is_driver(const struct service *service)
 {
