@@ -20,9 +20,10 @@ client, stopped in one while the other goes on, started again and stopped. For a
 too, the host's own runs beside them all the time.
 
 - *ok*: all of that. *failed*: see below. *not run*: not with this version yet.
-- *stand-in*: a program of winesilo's in place of one of Windows that Wine lacks (services/README.md), not the original.
-- audit: undeclared rendezvous that `silo audit` finds in both silos while the service runs, the worst of all runs. One
-  makes the run a failed one.
+- *stand-in*: a program of winesilo's in place of one of Windows that Wine lacks (services/README.md), not the
+  original.
+- audit: undeclared rendezvous that `silo audit` finds in both silos while the service runs, the worst of all
+  runs. A single one makes the run a failed one.
 """
 
 
