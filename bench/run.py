@@ -121,7 +121,7 @@ class Results:
 
     def table(self) -> Table:
         """For people."""
-        title = "silo ÷ prefix of its own (boot, memory, disk); silo ÷ host (calls)"
+        title = "silo ÷ prefix of its own (boot, memory, disk); silo ÷ host (calls, services)"
         table = Table("kind", "measure", "silo", "other side", "ratio", "19 in 20", "limit", "", title=title)
         for row in self.rows:
             spread = f"{row.spread[0]:.3f}-{row.spread[1]:.3f}" if row.spread else ""

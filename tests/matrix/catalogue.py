@@ -31,7 +31,8 @@ class Entry:
         activated: whether nobody starts it by name: its client's first call does.
         on_host: whether the host has the service too; then the host's runs beside the silos'.
         stop_s: seconds that it gets to stop by itself before its process is ended.
-        force: whether it refuses to stop, on the host too, so that its process has to be ended.
+        force: whether it refuses to stop, on the host too, so that its process has to be ended: those of
+            Wine 8 accept no control.
     """
 
     make: Callable[[], Workload]
@@ -47,7 +48,7 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "dcomlaunch": Entry(DcomLaunch),
     "iis": Entry(Iis, needs=("HTTPFilter", "IISADMIN")),
     "tlntsvr": Entry(TlntSvr),
-    # Its process never ends on Wine 8 (winesilo.demo.mysql).
+    # Its process never ends by itself on Wine 8, whoever stops it (winesilo.demo.mysql).
     "mysql": Entry(MySql, stop_s=6.0),
     "apache": Entry(Apache),
     "cisvc": Entry(CiSvc),

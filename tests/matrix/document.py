@@ -19,8 +19,11 @@ two silos of one host by its own installer, started in both at once by the silos
 client, stopped in one while the other goes on, started again and stopped. For a service that the host has
 too, the host's own runs beside them all the time.
 
-- *ok*: all of that. *failed*: see below.
-- audit: undeclared rendezvous that `silo audit` finds in a silo with the service, the worst of all runs.
+- *ok*: all of that. *failed*: see below. *not run*: not with this version yet.
+- *stand-in*: a program of winesilo's in place of one of Windows that Wine lacks (services/README.md), not the
+  original.
+- audit: undeclared rendezvous that `silo audit` finds in both silos while the service runs, the worst of all
+  runs. A single one makes the run a failed one.
 """
 
 

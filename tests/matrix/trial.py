@@ -45,7 +45,7 @@ class Outcome:
         start_s: seconds from each service's start to its client's first answer.
         notes: what is worth knowing, such as a service that had to be ended.
         audit: undeclared rendezvous that ``silo audit`` found in both silos; None where it came not that far.
-        undeclared: the first of them.
+        undeclared: the first of them, and where they were seen.
     """
 
     verdict: str = "failed"
@@ -194,7 +194,7 @@ def judge(audits: Sequence[Audit], outcome: Outcome) -> None:
     """
     outcome.audit = sum(audit.counts["undeclared"] for audit in audits)
     names = [
-        f"{found['kind']} {found['name']}"
+        f"{found['kind']} {found['name']} ({', '.join(found['seen'])})"
         for audit in audits
         for found in audit.rendezvous
         if found["class"] == "undeclared"

@@ -63,8 +63,10 @@ def test_a_remark_is_made_once() -> None:
 
 
 def audit(*undeclared: str, lost: int = 0) -> Audit:
-    found: list[Any] = [{"kind": "device", "name": name, "class": "undeclared"} for name in undeclared]
-    found.append({"kind": "pipe", "name": "svcctl", "class": "private"})
+    found: list[Any] = [
+        {"kind": "device", "name": name, "class": "undeclared", "seen": ["handles"]} for name in undeclared
+    ]
+    found.append({"kind": "pipe", "name": "svcctl", "class": "private", "seen": ["record"]})
     counts = {"undeclared": len(undeclared), "private": 1}
     return Audit("a", "", not lost, lost, 0, counts, found)
 
@@ -78,10 +80,10 @@ def test_nothing_undeclared_is_good() -> None:
 def test_undeclared_in_any_silo_is_not() -> None:
     outcome = Outcome()
     names = [f"x{number:02}" for number in range(FIRST_NAMES + 3)]
-    with pytest.raises(DemoError, match="14 are undeclared: device x00, device x01"):
+    with pytest.raises(DemoError, match=r"14 are undeclared: device x00 \(handles\), device x01"):
         judge([audit("x00"), audit(*names)], outcome)
     assert outcome.audit == 14
-    assert outcome.undeclared == [f"device {name}" for name in names[:FIRST_NAMES]]
+    assert outcome.undeclared == [f"device {name} (handles)" for name in names[:FIRST_NAMES]]
 
 
 def test_neither_is_a_record_with_holes() -> None:
