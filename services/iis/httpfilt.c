@@ -167,9 +167,28 @@ static char *receive_chunks(struct side *side, size_t *size)
     return NULL;
 }
 
+/* The collected body behind the head, which lacks its length: in one piece, as Wine's http.sys may take a head that
+ * comes in several for a wrong one. */
+static BOOL send_collected(struct connection *c, size_t size, const char *body, size_t n)
+{
+    enum { LENGTH = 64 };
+    char *whole = malloc(size + LENGTH + n);
+    size_t at = size;
+    BOOL good;
+
+    if (!whole)
+        return FALSE;
+    memcpy(whole, c->head, size);
+    at += (size_t)snprintf(whole + at, LENGTH, "Content-Length: %llu\r\n\r\n", (unsigned long long)n);
+    memcpy(whole + at, body, n);
+    good = send_all(c->server.socket, whole, at + n);
+    free(whole);
+    return good;
+}
+
 static BOOL send_request(struct connection *c, const struct head *request, size_t size)
 {
-    char line[64], *body;
+    char *body;
     size_t n;
     BOOL good;
 
@@ -179,9 +198,7 @@ static BOOL send_request(struct connection *c, const struct head *request, size_
         return send_all(c->server.socket, c->head, size) && pass_on(&c->client, c->server.socket, request->length);
     if (!(body = receive_chunks(&c->client, &n)))
         return FALSE;
-    snprintf(line, sizeof(line), "Content-Length: %llu\r\n\r\n", (unsigned long long)n);
-    good = send_all(c->server.socket, c->head, size) && send_all(c->server.socket, line, strlen(line)) &&
-           send_all(c->server.socket, body, n);
+    good = send_collected(c, size, body, n);
     free(body);
     return good;
 }
