@@ -14,8 +14,6 @@ All numbers are little endian; what else the file holds belongs to the library.
 
 from __future__ import annotations
 
-import mmap
-import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from winesilo.errors import InterposerError, LibraryMissing
+from winesilo.interposer.mapping import shared_file
 
 CONFIG_VERSION: Final = "1"
 SHARED_SIZE: Final = 64 << 20
@@ -183,14 +182,7 @@ class SharedMemory:
     """
 
     def __init__(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            os.ftruncate(descriptor, SHARED_SIZE)
-            os.pwrite(descriptor, SHARED_MAGIC, 0)
-            self._map = mmap.mmap(descriptor, SHARED_SIZE)
-        finally:
-            os.close(descriptor)
+        self._map = shared_file(path, SHARED_SIZE, SHARED_MAGIC, fresh=True)
         self.path = path
 
     def registry_writes(self) -> int:

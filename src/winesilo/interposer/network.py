@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import ipaddress
 import mmap
-import os
 import re
 import struct
 from collections.abc import Iterator, Sequence
@@ -29,6 +28,7 @@ from pathlib import Path
 from typing import Final
 
 from winesilo.errors import InvalidPublish
+from winesilo.interposer.mapping import shared_file
 
 NETWORK_SIZE: Final = 512 << 10
 NETWORK_MAGIC: Final = b"WSNET\0\0\1"
@@ -147,13 +147,7 @@ class NetworkFile:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.ftruncate(descriptor, NETWORK_SIZE)
-            self._map = mmap.mmap(descriptor, NETWORK_SIZE)
-        finally:
-            os.close(descriptor)
-        self._map[0:8] = NETWORK_MAGIC
+        self._map = shared_file(path, NETWORK_SIZE, NETWORK_MAGIC, fresh=False)
         self.path = path
 
     def reset(self) -> None:

@@ -19,8 +19,6 @@ Numbers are little endian.
 from __future__ import annotations
 
 import ipaddress
-import mmap
-import os
 import secrets
 import struct
 import threading
@@ -31,6 +29,7 @@ from pathlib import Path
 from typing import Final
 
 from winesilo.errors import InterposerError
+from winesilo.interposer.mapping import shared_file
 
 RECORD_SIZE: Final = 8 << 20
 RECORD_MAGIC: Final = b"WAUDT\0\0\1"
@@ -126,14 +125,7 @@ class RecordFile:
     """
 
     def __init__(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            os.ftruncate(descriptor, RECORD_SIZE)
-            self._map = mmap.mmap(descriptor, RECORD_SIZE)
-        finally:
-            os.close(descriptor)
-        self._map[0:8] = RECORD_MAGIC
+        self._map = shared_file(path, RECORD_SIZE, RECORD_MAGIC, fresh=True)
         struct.pack_into("<Q", self._map, 16, secrets.randbits(64))
         self.path = path
 
