@@ -185,8 +185,6 @@ static W checked_process(W id)
 
 /* ---- the calls of the table ---- */
 
-enum { TME_QUERY = 0x40000000 }; /* TRACKMOUSEEVENT is to be filled, whatever window is in it (winuser.h) */
-
 /* MSG begins with the window, FLASHWINFO and TRACKMOUSEEVENT have it second */
 typedef struct {
     W window;
@@ -203,6 +201,16 @@ typedef struct {
     W window;
     uint64_t rest;
 } TRACKMOUSEEVENT;
+
+/* Whether it names a window. A query is to be filled, whatever is in it (winuser.h). The size is looked at alone, as Wine
+ * does it: where that is wrong, there may be no flags. */
+static bool tracks(const TRACKMOUSEEVENT *in)
+{
+    enum { TME_QUERY = 0x40000000 };
+    const volatile uint32_t *size = &in->size, *flags = &in->flags;
+
+    return *size == sizeof(*in) && !(*flags & TME_QUERY);
+}
 
 #define WINDOW(a) a = checked_window(a);
 #define WINDOW_IN(a, type, matters)               \
