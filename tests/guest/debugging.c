@@ -15,6 +15,7 @@ NTSYSAPI NTSTATUS NTAPI NtRemoveProcessDebug(HANDLE, HANDLE);
 
 #define BASE_KEY "Software\\Microsoft\\Windows\\CurrentVersion\\Policies\\System" /* of every prefix */
 #define PRIVATE_KEY "Software\\winesilo handles"
+#define READY "winesilo debugging ready"
 
 /* Handle events until `wanted` arrives; `seen` collects the codes as bits. */
 static BOOL debug_until(DWORD wanted, DWORD pid, DWORD *seen, DEBUG_EVENT *event)
@@ -55,6 +56,26 @@ static void check_debugged_child(void)
     CHECK("debug-code", end_of(&info) == 6);
 }
 
+/* Where a debugger comes while the process is being made, Wine may lose a breakpoint. */
+static void run_waiting(PROCESS_INFORMATION *info)
+{
+    HANDLE ready = CreateEventA(NULL, TRUE, FALSE, READY);
+
+    run("wait", 0, NULL, info);
+    CHECK("waits", WaitForSingleObject(ready, 20000) == WAIT_OBJECT_0);
+    CloseHandle(ready);
+}
+
+static int wait_to_be_ended(void)
+{
+    HANDLE ready = OpenEventA(EVENT_MODIFY_STATE, FALSE, READY);
+
+    SetEvent(ready);
+    CloseHandle(ready);
+    Sleep(INFINITE);
+    return 0;
+}
+
 static void check_attach(void)
 {
     PROCESS_INFORMATION info;
@@ -62,7 +83,7 @@ static void check_attach(void)
     DWORD seen = 0;
     BOOL present = FALSE;
 
-    run("wait", 0, NULL, &info);
+    run_waiting(&info);
     CHECK("attach", DebugActiveProcess(info.dwProcessId));
     DebugSetProcessKillOnExit(FALSE);
     CHECK("attach-breakpoint", debug_until(EXCEPTION_DEBUG_EVENT, info.dwProcessId, &seen, &event));
@@ -83,7 +104,7 @@ static void check_native(void)
     HANDLE debug = NULL;
 
     InitializeObjectAttributes(&attr, NULL, 0, NULL, NULL);
-    run("wait", 0, NULL, &info);
+    run_waiting(&info);
     CHECK_STATUS("debug-object", NtCreateDebugObject(&debug, 0x1f000f, &attr, 0), 0);
     CHECK_STATUS("native-attach", NtDebugActiveProcess(info.hProcess, debug), 0);
     CHECK_STATUS("native-detach", NtRemoveProcessDebug(info.hProcess, debug), 0);
@@ -152,6 +173,6 @@ int main(int argc, char **argv)
     if (argc == 4 && !strcmp(what, "swap"))
         return swap(strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10));
     if (!strcmp(what, "wait"))
-        Sleep(INFINITE);
+        return wait_to_be_ended();
     usage("debugging host|silo | child CODE | wait | swap PID HANDLE");
 }

@@ -223,8 +223,10 @@ class Instance:
     def _check_alive(self) -> None:
         if self.died:
             code = self._scm.wait() if self._scm is not None else None
+            said = self.log_tail(1).strip()
             raise SiloStartFailed(
-                f"the services of silo {self.record.name!r} ended while they started (exit code {code})",
+                f"the services of silo {self.record.name!r} ended while they started (exit code {code})"
+                + (f": {said}" if said else ""),
                 f"see: silo logs {self.record.name}",
                 log=self.log_tail(),
             )

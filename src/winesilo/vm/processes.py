@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any, Final
 
@@ -96,7 +96,7 @@ def suspend(config: Path, timeout_s: float) -> None:
             raise SiloError(f"the processes {sorted(running)} can't be suspended")
         for pid in running:
             _signal(config, pid, signal.SIGSTOP)
-        if not (now := {pid for pid in running if _has_stopped(pid)}):
+        if not (now := _stopped_among(running, stopped)):
             threading.Event().wait(_STOP_POLL_S)  # nothing tells when a process that is no child has stopped
         stopped |= now
 
@@ -118,13 +118,27 @@ def _signal(config: Path, pid: int, number: int) -> None:
             os.close(descriptor)
 
 
-def _has_stopped(pid: int) -> bool:
-    """Whether a process does not run: stopped, or ended."""
+def _stopped_among(pids: Iterable[int], before: Set[int]) -> set[int]:
+    """Those that do not run: stopped, ended, or waiting in vfork for a child that has stopped.
+
+    Args:
+        pids: to look at.
+        before: those that had stopped when they were looked at last.
+    """
+    found = {pid: _state(pid) for pid in pids}
+    now = {pid for pid, (state, _) in found.items() if state in "TtZX"}
+    children = {_state(pid)[1] for pid in now | before}
+    return now | {pid for pid, (state, _) in found.items() if state == "D" and pid in children}
+
+
+def _state(pid: int) -> tuple[str, int]:
+    """A process' state (proc(5), stat) and its parent; X and 0 if there is none."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stream:
-            return stream.read().rpartition(b")")[2].split()[0] in b"TtZX"
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stream:
+            state, parent = stream.read().rpartition(")")[2].split()[:2]
     except OSError:
-        return True
+        return "X", 0
+    return state, int(parent)
 
 
 def pss_bytes(pid: int) -> int:
