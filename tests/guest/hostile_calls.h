@@ -9,7 +9,8 @@
 
 NTSYSAPI NTSTATUS NTAPI NtCreateKey(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *, ULONG, const UNICODE_STRING *, ULONG,
                                     ULONG *);
-NTSYSAPI NTSTATUS NTAPI NtOpenDirectoryObject(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *);
+NTSYSAPI NTSTATUS NTAPI NtCreateDirectoryObject(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *);
+NTSYSAPI NTSTATUS NTAPI NtCreateEvent(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *, ULONG, BOOLEAN);
 NTSYSAPI NTSTATUS NTAPI NtCreateSymbolicLinkObject(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *, UNICODE_STRING *);
 
 enum { CANARY = 0xcc };
@@ -107,9 +108,25 @@ static NTSTATUS open_device(HANDLE *file, OBJECT_ATTRIBUTES *attr)
     return NtOpenFile(file, GENERIC_READ | SYNCHRONIZE, attr, &io, 7, FILE_SYNCHRONOUS_IO_NONALERT);
 }
 
-static NTSTATUS open_directory(HANDLE *directory, OBJECT_ATTRIBUTES *attr)
+static NTSTATUS make_directory(HANDLE *directory, OBJECT_ATTRIBUTES *attr)
 {
-    return NtOpenDirectoryObject(directory, 3, attr);
+    return NtCreateDirectoryObject(directory, 0xf000f, attr);
+}
+
+static NTSTATUS make_event(HANDLE *event, OBJECT_ATTRIBUTES *attr)
+{
+    return NtCreateEvent(event, EVENT_ALL_ACCESS, attr, 0, FALSE);
+}
+
+static HANDLE scratch_members[2];
+
+/* One that has the same in it on the host and in a silo. */
+static HANDLE directory_of_two(void)
+{
+    scratch_directory = open_named(SCRATCH_OBJECT L"directory", make_directory);
+    scratch_members[0] = open_named(SCRATCH_OBJECT L"directory\\one", make_event);
+    scratch_members[1] = open_named(SCRATCH_OBJECT L"directory\\two", make_event);
+    return scratch_directory;
 }
 
 static NTSTATUS make_link(HANDLE *link, OBJECT_ATTRIBUTES *attr)
@@ -145,7 +162,7 @@ static HANDLE good_handle(const char *call, const char *param, const struct scen
     if (scene && scene->on == ON_PIPES) return scratch_other = open_named(L"\\??\\pipe\\", open_device);
     if (scene && scene->on == ON_MOUNTS) return scratch_other = open_named(L"\\??\\MountPointManager", open_device);
     if (!strcmp(param, "key")) return scratch_key = open_named(SCRATCH_KEY L"\\key", make_key);
-    if (has(call, "DirectoryObject")) return scratch_directory = open_named(L"\\BaseNamedObjects", open_directory);
+    if (has(call, "DirectoryObject")) return directory_of_two();
     if (has(call, "SymbolicLink") || has(call, "Temporary")) return scratch_link = open_named(SCRATCH_OBJECT L"link", make_link);
     if (!strcmp(call, "NtCreateSection")) return NULL;
     if (has(call, "File") || !strcmp(param, "file")) return scratch_file = open_named(SCRATCH_FILE, make_file);
@@ -158,6 +175,8 @@ static void close_scratch(void)
     scratch_socket = NULL;
     close_one(&scratch_key);
     close_one(&scratch_file);
+    close_one(&scratch_members[0]);
+    close_one(&scratch_members[1]);
     close_one(&scratch_directory);
     close_one(&scratch_link);
     close_one(&scratch_other);

@@ -387,6 +387,30 @@ def test_help_is_fast_because_it_imports_little() -> None:
     assert done.stderr.decode().strip() == "[]"
 
 
+def test_an_interrupt_in_a_callback_is_not_lost() -> None:
+    """Python ignores what is raised there, and says so with a traceback."""
+    code = """if True:
+        import signal, sys, time, weakref
+        from winesilo.cli import main
+        class Thing: pass
+        def fail(reference): raise KeyboardInterrupt
+        def command(arguments):
+            thing = Thing()
+            reference = weakref.ref(thing, fail)
+            del thing
+            time.sleep(30)
+        main.main = command
+        try:
+            main.run()
+        except KeyboardInterrupt:
+            sys.exit(130)
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_only_what_exists_is_offered() -> None:
     """The contract's commands of this version, and none that is not there yet."""
     life = "create update clone start stop restart suspend resume rm"

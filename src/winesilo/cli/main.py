@@ -69,8 +69,18 @@ for command in (*host.COMMANDS, *silos.COMMANDS, *show.COMMANDS, *audit.COMMANDS
     silo.add_command(command)
 
 
+def _interrupt_later(unraisable: sys.UnraisableHookArgs) -> None:
+    """Ctrl-C may arrive where Python can't raise it, in a callback of its own: it comes again a moment later."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
 def run() -> NoReturn:
     """Run the command line of this process and exit."""
+    sys.unraisablehook = _interrupt_later
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminated)
     signal.signal(signal.SIGHUP, _terminated)
