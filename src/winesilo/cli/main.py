@@ -70,7 +70,7 @@ for command in (*host.COMMANDS, *silos.COMMANDS, *show.COMMANDS, *audit.COMMANDS
 
 
 def _interrupt_later(unraisable: sys.UnraisableHookArgs) -> None:
-    """Ctrl-C may arrive where Python can't raise it, in a callback of its own: it comes again a moment later."""
+    """Ctrl-C may arrive where Python can't raise it, in a callback of its own: it comes again soon."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
         signal.setitimer(signal.ITIMER_REAL, 0.01)
     else:
