@@ -14,6 +14,7 @@ from impacket.dcerpc.v5.ndr import NDRCALL, NDRSTRUCT
 from impacket.uuid import uuidtup_to_bin
 
 from winesilo.rpc import codes
+from winesilo.rpc.scmr import RawStatus
 from winesilo.rpc.seam import rpc_errors
 from winesilo.rpc.transport import RpcConnection
 
@@ -64,7 +65,7 @@ _TEXT_SIZE: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class Status(RawStatus):
     """SERVICE_STATUS_PROCESS, and what the SCM knows besides.
 
     Attributes:
@@ -73,15 +74,6 @@ class Status:
         failures: how often it failed within the reset period of its failure actions.
     """
 
-    service_type: int
-    state: int
-    controls: int
-    win32_exit_code: int
-    service_exit_code: int
-    checkpoint: int
-    wait_hint: int
-    pid: int
-    flags: int
     changes: int
     died: int
     process_exit: int
