@@ -7,14 +7,15 @@
 # - service.c of httpd: mingw's winuser.h can't be included twice, so the line that asks for it goes;
 # - rand.c of APR keeps its context of random numbers: it takes a new one for every 8 bytes, and Wine needs so
 #   long for each that a process takes 14 s to start.
-# Environment: WINESILO_DEBIAN_MIRROR, JOBS (default: the number of processors).
+# Environment: WINESILO_DEBIAN_MIRROR (scripts/steps.sh), JOBS (default: the number of processors).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
 sources=$folder/source objects=$folder/objects result=$folder/Apache24
-mirror=${WINESILO_DEBIAN_MIRROR:-http://deb.debian.org/debian}
 jobs=${JOBS:-$(nproc)}
+what=apache
+. "$here/steps.sh"
 triplet=x86_64-w64-mingw32
 
 wanted=$(sha256sum <"$here/apache.sh")
@@ -24,35 +25,19 @@ exec 9>"$folder/.lock"
 flock 9
 if [ "$(cat "$result/.built" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
 
-step() { # step NAME COMMAND...: its output goes to a log, of which the end is shown if it fails
-  local log=$folder/$1.log
-  echo "apache: $1" >&2
-  shift
-  if ! "$@" >"$log" 2>&1 </dev/null; then
-    tail -n 30 "$log" >&2
-    echo "apache: failed; the whole log is $log" >&2
-    exit 1
-  fi
-}
-
 fetch() { # the upstream tarballs of Debian's sources, through an apt configuration of our own
-  local apt=$folder/apt codename package tarball
-  codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
-  echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $codename main" >"$apt/sources.list"
-  local options=(-o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$apt/lists"
-    -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=)
-  apt-get "${options[@]}" update
+  local package tarball
+  open_sources
   rm -rf "$sources.partial"
   mkdir "$sources.partial"
   cd "$sources.partial"
   for package in apache2 apr apr-util pcre2 expat; do
-    apt-get "${options[@]}" source --download-only "$package"
+    apt-get "${apt_options[@]}" source --download-only "$package"
   done
   for tarball in *.orig.tar.gz *.orig.tar.bz2 *.orig.tar.xz; do
     [ ! -e "$tarball" ] || tar xf "$tarball"
   done
-  rm -rf "$apt"
+  rm -rf "$folder/apt"
   mv "$sources.partial" "$sources"
 }
 

@@ -5,14 +5,15 @@
 # Debian's package has had everything taken out that can be generated. What the tests need of it is made
 # again (configure, the server's requests); a source that only Wine's own modules need, which are not
 # built here, is stood in for by an empty file, so that Wine's makedep is content.
-# Environment: WINESILO_DEBIAN_MIRROR, JOBS (default: the number of processors).
+# Environment: WINESILO_DEBIAN_MIRROR (scripts/steps.sh), JOBS (default: the number of processors).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
 source=$folder/source build=$folder/build exes=$folder/exes
-mirror=${WINESILO_DEBIAN_MIRROR:-http://deb.debian.org/debian}
 jobs=${JOBS:-$(nproc)}
+what=conformance
+. "$here/../../scripts/steps.sh"
 
 "$here/../../scripts/system-deps.sh" conformance
 
@@ -22,30 +23,13 @@ if [ "$(cat "$exes/.built" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
 exec 9>"$folder/.lock"
 flock 9
 
-step() { # step NAME COMMAND...: its output goes to a log, of which the end is shown if it fails
-  local log=$folder/$1.log
-  echo "conformance: $1" >&2
-  shift
-  if ! "$@" >"$log" 2>&1 </dev/null; then
-    tail -n 30 "$log" >&2
-    echo "conformance: failed; the whole log is $log" >&2
-    exit 1
-  fi
-}
-
 fetch() { # the source package of exactly this version, through an apt configuration of our own
-  local apt=$folder/apt codename
-  codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
-  echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $codename main" >"$apt/sources.list"
-  local options=(-o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$apt/lists"
-    -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=)
-  apt-get "${options[@]}" update
+  open_sources
   rm -rf "$folder/unpacked"
   mkdir "$folder/unpacked"
-  (cd "$folder/unpacked" && apt-get "${options[@]}" source "wine=$package")
+  (cd "$folder/unpacked" && apt-get "${apt_options[@]}" source "wine=$package")
   mv "$folder"/unpacked/wine-*/ "$source.partial"
-  rm -rf "$folder/unpacked" "$apt"
+  rm -rf "$folder/unpacked" "$folder/apt"
 }
 
 stand_in() { # an empty file for each source that a Makefile.in names and the package lacks
