@@ -497,6 +497,17 @@ bool index_set_target(struct key_index *index, uint32_t node, struct span target
     return fits;
 }
 
+/* If the node is given to another key at this very moment, that one is taken for written: an audit shows one too many. */
+void index_note_written(struct key_index *index, uint32_t node, uint32_t serial)
+{
+    struct key_node *n;
+
+    if (node >= INDEX_NODES) return;
+    n = &index->nodes[node];
+    if (n->serial == serial && !atomic_load_explicit(&n->written, memory_order_relaxed))
+        atomic_store_explicit(&n->written, 1, memory_order_relaxed);
+}
+
 void index_set_times(struct key_index *index, uint32_t node, int64_t touched, int64_t shown)
 {
     begin(index);

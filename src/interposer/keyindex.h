@@ -45,6 +45,7 @@ struct key_node {
     uint32_t name, target;
     uint16_t name_n, name_max, target_n, target_max;
     uint8_t kind, flags;
+    _Atomic uint8_t written; /* its values were changed; set without the lock, for an audit */
     uint32_t moved, moved_serial; /* with KEY_WAS_DELETED: the key of the base was renamed, and this node's is what it became */
     /* the key's last-write time as the wineserver has it since the key was copied up, and what it was before */
     int64_t touched, shown;
@@ -63,7 +64,7 @@ struct key_index {
 _Static_assert(offsetof(struct key_index, nodes_n) == 8 && offsetof(struct key_index, nodes) == 524312 &&
                    offsetof(struct key_index, text) == 19398680, "known to the daemon");
 _Static_assert(sizeof(struct key_node) == 72 && offsetof(struct key_node, name) == 28 && offsetof(struct key_node, name_n) == 36 &&
-                   offsetof(struct key_node, kind) == 44, "known to the daemon");
+                   offsetof(struct key_node, kind) == 44 && offsetof(struct key_node, written) == 46, "known to the daemon");
 
 static inline bool is_private_kind(enum key_kind kind)
 {
@@ -84,6 +85,7 @@ void index_reset(struct key_index *index); /* empty but for the root, Machine an
 uint32_t index_add(struct key_index *index, uint32_t parent, struct span name);
 void index_set_kind(struct key_index *index, uint32_t node, enum key_kind kind);
 bool index_set_target(struct key_index *index, uint32_t node, struct span target);
+void index_note_written(struct key_index *index, uint32_t node, uint32_t serial); /* no lock is needed */
 void index_set_times(struct key_index *index, uint32_t node, int64_t touched, int64_t shown);
 /* Give a node another name; a node that has the name already goes with all below it. What became of the base's keys at
  * both names stays known. */
