@@ -200,7 +200,9 @@ class SharedMemory:
         for node in nodes:
             kind = _KINDS.get(node[13])
             if kind is not None and node[0]:
-                found.append(PrivateKey("\\".join(self._path(nodes, node)), kind, bool(node[2]), bool(node[15])))
+                found.append(
+                    PrivateKey("\\".join(self._path(nodes, node)), kind, bool(node[2]), bool(node[15]))
+                )
         return found
 
     def _path(self, nodes: list[tuple[int, ...]], node: tuple[int, ...]) -> list[str]:
