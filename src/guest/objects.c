@@ -66,8 +66,6 @@ struct silo {
     HANDLE handles[ARRAYSIZE(directories) + ARRAYSIZE(links) + 1];
 };
 
-enum { MAX_DEPTH = 64 }; /* of directories in directories */
-
 static struct silo *silos;
 static HANDLE root_directory; /* \winesilo, kept for the agent's life */
 static CRITICAL_SECTION silos_lock;
@@ -151,18 +149,27 @@ static NTSTATUS silo_fill(struct silo *silo)
     return status;
 }
 
-static void release_permanent(HANDLE directory, unsigned depth);
+static void release_permanent(HANDLE directory);
 
 static void silo_free(struct silo *silo)
 {
     if (silo->count)
-        release_permanent(silo->handles[0], MAX_DEPTH);
+        release_permanent(silo->handles[0]);
     while (silo->count)
         NtClose(silo->handles[--silo->count]);
     mem_free(silo);
 }
 
 /* ---- what programs left: permanent objects, which live on without a handle ---- */
+
+/* There is no call that opens a debug object, but one made under a name that is there is that one. */
+static NTSTATUS NTAPI open_debug_object(HANDLE *handle, ACCESS_MASK access, OBJECT_ATTRIBUTES *attr)
+{
+    OBJECT_ATTRIBUTES existing = *attr;
+
+    existing.Attributes |= OBJ_OPENIF;
+    return NtCreateDebugObject(handle, access, &existing, 0);
+}
 
 static const struct {
     const WCHAR *name;
@@ -173,49 +180,100 @@ static const struct {
     {L"Semaphore", NtOpenSemaphore},       {L"Section", NtOpenSection},
     {L"Timer", NtOpenTimer},               {L"Job", NtOpenJobObject},
     {L"IoCompletion", NtOpenIoCompletion}, {L"KeyedEvent", NtOpenKeyedEvent},
+    {L"DebugObject", open_debug_object},
+};
+
+/* a directory that is being looked through, inside another one */
+struct level {
+    struct level *outer;
+    HANDLE directory;
+    ULONG index; /* of the next entry */
 };
 
 struct entry {
     UNICODE_STRING name, type;
-    WCHAR text[2048];
+    WCHAR text[0x8000 + 64]; /* both, with what Wine puts between them */
 };
 
-static BOOL next_entry(HANDLE directory, ULONG index, struct entry *entry)
+static BOOL entry_at(const struct level *level, struct entry *entry)
 {
-    ULONG size;
+    ULONG index = level->index, size;
 
-    return NtQueryDirectoryObject(directory, entry, sizeof(*entry), TRUE, FALSE, &index, &size) == ST_SUCCESS;
+    return NtQueryDirectoryObject(level->directory, entry, sizeof(*entry), TRUE, FALSE, &index, &size) == ST_SUCCESS;
 }
 
-static void release_permanent(HANDLE directory, unsigned depth);
-
-static void release_entry(HANDLE directory, struct entry *entry, unsigned depth)
+static BOOL open_entry(HANDLE directory, struct entry *entry, HANDLE *handle, BOOL *is_directory)
 {
     OBJECT_ATTRIBUTES attr;
-    HANDLE handle;
     unsigned i;
 
     InitializeObjectAttributes(&attr, &entry->name, 0, directory, NULL);
     for (i = 0; i < ARRAYSIZE(types) && lstrcmpW(types[i].name, entry->type.Buffer); i++)
         ;
-    if (i == ARRAYSIZE(types) || types[i].open(&handle, DELETE | (i ? 0 : DIRECTORY_QUERY), &attr) < 0)
-        return;
-    if (!i && depth)
-        release_permanent(handle, depth - 1);
-    NtMakeTemporaryObject(handle);
-    NtClose(handle);
+    *is_directory = !i;
+    return i < ARRAYSIZE(types) && types[i].open(handle, DELETE | (i ? 0 : DIRECTORY_QUERY), &attr) >= 0;
 }
 
-/* An entry that is gone afterwards makes the next one take its place. */
-static void release_permanent(HANDLE directory, unsigned depth)
+/* Enter the directory, which the level closes in the end. */
+static BOOL enter(struct level **level, HANDLE directory)
 {
-    struct entry *entry = mem_alloc(2 * sizeof(*entry)), *after = entry + 1;
-    ULONG index = 0;
+    struct level *inner = mem_alloc(sizeof(*inner));
 
-    while (entry && next_entry(directory, index, entry)) {
-        release_entry(directory, entry, depth);
-        if (next_entry(directory, index, after) && !lstrcmpW(after->name.Buffer, entry->name.Buffer))
-            index++;
+    if (!inner)
+        return FALSE;
+    inner->outer = *level;
+    inner->directory = directory;
+    inner->index = 0;
+    *level = inner;
+    return TRUE;
+}
+
+/* Deal with an entry; one that goes for it makes the next one take its place. */
+static void release_entry(struct level **level, struct entry *entry, struct entry *after)
+{
+    struct level *here = *level;
+    BOOL is_directory;
+    HANDLE handle;
+
+    if (!open_entry(here->directory, entry, &handle, &is_directory)) {
+        here->index++;
+        return;
+    }
+    NtMakeTemporaryObject(handle);
+    if (is_directory) {
+        here->index++;
+        if (enter(level, handle))
+            return;
+    }
+    NtClose(handle);
+    if (!is_directory && entry_at(here, after) && !lstrcmpW(after->name.Buffer, entry->name.Buffer))
+        here->index++;
+}
+
+/* Directories lie in directories as deep as programs like, so this does not call itself. */
+static void release_permanent(HANDLE directory)
+{
+    struct entry *entry = mem_alloc(2 * sizeof(*entry));
+    struct level *level = NULL, *left;
+    BOOL before;
+
+    if (entry && !enter(&level, directory))
+        level = NULL;
+    while (entry && level) {
+        if (entry_at(level, entry)) {
+            release_entry(&level, entry, entry + 1);
+            continue;
+        }
+        left = level;
+        level = level->outer;
+        if (level) {
+            level->index--; /* to the directory that is left */
+            before = entry_at(level, entry);
+            NtClose(left->directory);
+            if (before && entry_at(level, entry + 1) && !lstrcmpW(entry->name.Buffer, entry[1].name.Buffer))
+                level->index++;
+        }
+        mem_free(left);
     }
     mem_free(entry);
 }

@@ -495,6 +495,14 @@ WRITING(KEY_SET_VALUE, NtRestoreKey, (HANDLE key, HANDLE file, ULONG flags), (ke
 WRITING(KEY_SET_VALUE, NtReplaceKey, (OBJECT_ATTRIBUTES *attr, HANDLE key, OBJECT_ATTRIBUTES *replace),
         (attr, key, replace))
 
+/* A value of a key has changed. */
+static void note_written(HANDLE key)
+{
+    const struct slot *slot = slot_of(key);
+
+    if (slot && slot->kind == SLOT_KEY && slot->state == KEY_PRIVATE) index_note_written(INDEX, slot->node, slot->serial);
+}
+
 /* The value of a private link has changed: the index must know where it leads. */
 static void note_link(HANDLE key)
 {
@@ -513,6 +521,7 @@ NTSTATUS hook_NtSetValueKey(HANDLE key, const UNICODE_STRING *name, ULONG index,
 
     if (status) return status;
     status = real_NtSetValueKey(use, name, index, type, data, size);
+    if (!status) note_written(key);
     if (!status && __builtin_expect(type == REG_LINK, 0)) note_link(key);
     return status;
 }
@@ -524,6 +533,7 @@ NTSTATUS hook_NtDeleteValueKey(HANDLE key, const UNICODE_STRING *name)
 
     if (status) return status;
     status = real_NtDeleteValueKey(use, name);
+    if (!status) note_written(key);
     if (!status && __builtin_expect(name->Length == 34, 0)) note_link(key); /* as long as SymbolicLinkValue */
     return status;
 }

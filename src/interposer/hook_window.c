@@ -290,6 +290,7 @@ W hook_NtUserCreateWindowStation PARAMS_7
     struct moved m;
 
     a0 = (W)move_object(&m, (const OBJECT_ATTRIBUTES *)a0, "NtUserCreateWindowStation", TO_CREATE);
+    if (a0 == (W)&m.attr) m.attr.Attributes &= ~OBJ_PERMANENT; /* it ends with its last handle, as in Windows */
     return real_NtUserCreateWindowStation ARGS_7;
 }
 

@@ -74,30 +74,31 @@ NTSTATUS key_is_gone(HANDLE key)
     return status;
 }
 
+/* A handle of a key of the base that was renamed, or deleted, or is below such a key: everything below a renamed key is
+ * private. */
+static NTSTATUS resolve_moved(HANDLE key, const struct key_trail *trail, uint32_t generation)
+{
+    CLEANUP(regpath_free) struct regpath path = { 0 };
+    struct key_node node;
+    HANDLE twin = NULL;
+
+    if (!trail->exact || !index_peek(INDEX, trail->node, trail->serial, &node) || !is_private_kind(node.kind) ||
+        !regtree_path(trail->node, trail->serial, &path) || open_twin(key, path_span(&path), &twin))
+        return key_is_gone(key);
+    fill_slot(key, KEY_PRIVATE, generation, trail->node, trail->serial, twin);
+    return STATUS_SUCCESS;
+}
+
 /* A handle of the base's key: what is it in the silo? */
 static NTSTATUS resolve_base(HANDLE key, struct span logical, const struct key_walk *walk, uint32_t generation)
 {
-    CLEANUP(regpath_free) struct regpath moved = { 0 };
-    struct key_node node;
+    struct key_trail trail;
     HANDLE twin = NULL;
     NTSTATUS status;
 
-    if (walk->place == PLACE_ABSENT && index_peek(INDEX, walk->node, walk->serial, &node) && node.moved &&
-        regtree_path(node.moved, node.moved_serial, &moved)) {
-        CLEANUP(regpath_free) struct regpath whole = { 0 };
-        struct key_walk there;
-
-        if (!regpath_join(&whole, path_span(&moved), (struct span){ logical.s + logical.n - walk->tail_n, walk->tail_n }))
-            return STATUS_NO_MEMORY;
-        walk_logical(path_span(&whole), &there);
-        if (there.place == PLACE_PRIVATE && there.exact && !open_twin(key, path_span(&whole), &twin)) {
-            fill_slot(key, KEY_PRIVATE, generation, there.node, there.serial, twin);
-            return STATUS_SUCCESS;
-        }
-    }
-    if (walk->place == PLACE_ABSENT || (walk->exact && walk->was_deleted)) {
-        return key_is_gone(key);
-    }
+    while (!index_trail(INDEX, logical, &trail)) regtree_wait();
+    if (trail.left) return resolve_moved(key, &trail, generation);
+    if (walk->place == PLACE_ABSENT) return key_is_gone(key);
     if (walk->place != PLACE_PRIVATE) {
         key_note(key, KEY_BASE, generation, walk->exact ? walk->node : 0, walk->exact ? walk->serial : 0);
         return STATUS_SUCCESS;

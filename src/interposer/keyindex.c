@@ -261,7 +261,6 @@ static void walk_once(const struct key_index *index, const struct key_path *path
 
     walk->node = step.at;
     walk->serial = node->serial;
-    walk->was_deleted = node->flags & KEY_WAS_DELETED;
     walk->rest = step.name;
     walk->tail_n = step.name.n ? step.name.n + 1 : 0;
     walk->exact = !step.name.n;
@@ -305,6 +304,34 @@ bool index_walk(const struct key_index *index, const struct key_path *path, unsi
             walk_once(index, path, how, walk);
             walk->path_fits = !needs_path(walk, how) || index_path(index, walk->node, out, max, &walk->path_n);
         }
+    });
+    return true;
+}
+
+static void trail_once(const struct key_index *index, struct span path, struct key_trail *trail)
+{
+    uint32_t at = INDEX_ROOT, child;
+
+    for (path = skip(path, 0); path.n; path = skip(path, first_component(path).n)) {
+        const struct key_node *node;
+
+        if (!(child = index_find(index, at, first_component(path)))) break;
+        node = node_at(index, at = child);
+        if (!(node->flags & KEY_WAS_DELETED)) continue;
+        trail->left = true;
+        at = node->moved;
+        if (!at || node_at(index, at)->serial != node->moved_serial) return;
+    }
+    trail->exact = !path.n;
+    trail->node = at;
+    trail->serial = node_at(index, at)->serial;
+}
+
+bool index_trail(const struct key_index *index, struct span path, struct key_trail *trail)
+{
+    STEADILY(index, {
+        memset(trail, 0, sizeof(*trail));
+        trail_once(index, path, trail);
     });
     return true;
 }
@@ -420,9 +447,10 @@ uint32_t index_add(struct key_index *index, uint32_t parent, struct span name)
 {
     uint32_t node = index_find(index, parent, name);
 
-    if (node || name.n > INDEX_NAME_MAX) return node;
+    if (name.n > INDEX_NAME_MAX || (node && is_there(index, node))) return node;
     begin(index);
-    node = add(index, parent, name);
+    if (!node) node = add(index, parent, name);
+    else memcpy(index->text + index->nodes[node].name, name.s, name.n * sizeof(WCHAR)); /* the same, maybe in other letters */
     end(index);
     return node;
 }
@@ -453,7 +481,6 @@ void index_set_kind(struct key_index *index, uint32_t node, enum key_kind kind)
         n->flags |= KEY_WAS_DELETED;
         n->serial = ++index->serials; /* what handles knew of it is over */
     }
-    n->moved = 0;
     index->nodes[n->parent].children++;
     n->children++; /* what shows below it may be other keys */
     end(index);
@@ -468,6 +495,17 @@ bool index_set_target(struct key_index *index, uint32_t node, struct span target
     fits = put_text(index, &n->target, &n->target_n, &n->target_max, target);
     end(index);
     return fits;
+}
+
+/* If the node is given to another key at this very moment, that one is taken for written: an audit shows one too many. */
+void index_note_written(struct key_index *index, uint32_t node, uint32_t serial)
+{
+    struct key_node *n;
+
+    if (node >= INDEX_NODES) return;
+    n = &index->nodes[node];
+    if (n->serial == serial && !atomic_load_explicit(&n->written, memory_order_relaxed))
+        atomic_store_explicit(&n->written, 1, memory_order_relaxed);
 }
 
 void index_set_times(struct key_index *index, uint32_t node, int64_t touched, int64_t shown)
@@ -503,31 +541,48 @@ static void free_tree(struct key_index *index, uint32_t top)
     }
 }
 
+/* What became of the base's key is told by the place, not by the key that is there now. */
+static void take_place(struct key_node *node, const struct key_node *place)
+{
+    node->flags = place->flags;
+    node->moved = place->moved;
+    node->moved_serial = place->moved_serial;
+}
+
 bool index_rename(struct key_index *index, uint32_t node, struct span name)
 {
-    struct key_node *n = &index->nodes[node];
-    uint32_t other;
+    struct key_node *n = &index->nodes[node], *left;
+    const struct key_node from = *n;
+    WCHAR old[INDEX_NAME_MAX];
+    uint32_t other, place;
     bool fits;
 
     if (name.n > INDEX_NAME_MAX) return false;
     other = index_find(index, n->parent, name);
+    memcpy(old, index_name(index, node).s, from.name_n * sizeof(WCHAR));
     begin(index);
-    if (other && other != node) {
-        n->flags |= index->nodes[other].flags;
-        free_tree(index, other);
-    }
+    if (other != node) take_place(n, &index->nodes[other]);
+    if (other && other != node) free_tree(index, other);
     unlink_node(index, node);
     fits = put_text(index, &n->name, &n->name_n, &n->name_max, name);
     link_node(index, node);
+    if (other != node && (from.flags & KEY_WAS_DELETED) && (place = add(index, from.parent, (struct span){ old, from.name_n }))) {
+        left = &index->nodes[place];
+        take_place(left, &from);
+    }
     end(index);
     return fits;
 }
 
 void index_set_moved(struct key_index *index, uint32_t node, uint32_t to)
 {
+    struct key_node *n = &index->nodes[node];
+
+    if (n->flags & KEY_WAS_DELETED) return;
     begin(index);
-    index->nodes[node].moved = to;
-    index->nodes[node].moved_serial = index->nodes[to].serial;
+    n->flags |= KEY_WAS_DELETED;
+    n->moved = to;
+    n->moved_serial = index->nodes[to].serial;
     end(index);
 }
 

@@ -35,7 +35,7 @@ enum {
     INDEX_USER,
 };
 
-enum { KEY_WAS_DELETED = 1 }; /* flags: a base key was deleted here, so a handle of the base is a deleted key's */
+enum { KEY_WAS_DELETED = 1 }; /* flags: the key of the base is not here any more, so a handle of it is another key's, or a deleted one's */
 
 struct key_node {
     uint32_t parent, next; /* next: of the same hash, or of the free nodes */
@@ -45,7 +45,8 @@ struct key_node {
     uint32_t name, target;
     uint16_t name_n, name_max, target_n, target_max;
     uint8_t kind, flags;
-    uint32_t moved, moved_serial; /* hidden because this node's key was renamed: it is there now */
+    _Atomic uint8_t written; /* its values were changed; set without the lock, for an audit */
+    uint32_t moved, moved_serial; /* with KEY_WAS_DELETED: the key of the base was renamed, and this node's is what it became */
     /* the key's last-write time as the wineserver has it since the key was copied up, and what it was before */
     int64_t touched, shown;
 };
@@ -63,7 +64,7 @@ struct key_index {
 _Static_assert(offsetof(struct key_index, nodes_n) == 8 && offsetof(struct key_index, nodes) == 524312 &&
                    offsetof(struct key_index, text) == 19398680, "known to the daemon");
 _Static_assert(sizeof(struct key_node) == 72 && offsetof(struct key_node, name) == 28 && offsetof(struct key_node, name_n) == 36 &&
-                   offsetof(struct key_node, kind) == 44, "known to the daemon");
+                   offsetof(struct key_node, kind) == 44 && offsetof(struct key_node, written) == 46, "known to the daemon");
 
 static inline bool is_private_kind(enum key_kind kind)
 {
@@ -84,9 +85,12 @@ void index_reset(struct key_index *index); /* empty but for the root, Machine an
 uint32_t index_add(struct key_index *index, uint32_t parent, struct span name);
 void index_set_kind(struct key_index *index, uint32_t node, enum key_kind kind);
 bool index_set_target(struct key_index *index, uint32_t node, struct span target);
+void index_note_written(struct key_index *index, uint32_t node, uint32_t serial); /* no lock is needed */
 void index_set_times(struct key_index *index, uint32_t node, int64_t touched, int64_t shown);
-/* Give a node another name; a node that has the name already goes with all below it. */
+/* Give a node another name; a node that has the name already goes with all below it. What became of the base's keys at
+ * both names stays known. */
 bool index_rename(struct key_index *index, uint32_t node, struct span name);
+/* The base's key is not at node any more: it is to's (0: deleted), unless that was known before. */
 void index_set_moved(struct key_index *index, uint32_t node, uint32_t to);
 /* Nothing is private at node any more; what handles knew of it is over. */
 void index_drop(struct key_index *index, uint32_t node);
@@ -116,7 +120,6 @@ struct key_walk {
     bool exact;            /* nothing is left */
     bool redirected;       /* a 32-bit view was entered: the path is not the one that the name says */
     bool ask_base;         /* rest is to be looked for in the base's 32-bit view here, and else in the key above */
-    bool was_deleted;      /* a key of the base was deleted here */
     bool path_fits;        /* the path of the node was put into the caller's buffer, or is of no use */
     size_t path_n;
 };
@@ -141,6 +144,15 @@ bool index_walk(const struct key_index *index, const struct key_path *path, unsi
                 WCHAR *out, size_t max);
 /* Where a link leads; false: it is none. */
 bool index_target(const struct key_index *index, uint32_t node, uint32_t serial, WCHAR *out, size_t max, size_t *n);
+
+struct key_trail {
+    bool left;             /* the key of the base, or one above it, is not where it was */
+    bool exact;            /* node is where the key itself is now */
+    uint32_t node, serial; /* 0: it is deleted */
+};
+
+/* Where is the base's key of that path now? Renamed keys are followed, whatever took their old names. */
+bool index_trail(const struct key_index *index, struct span path, struct key_trail *trail);
 /* What is known of a node that may be given to another key at any time; false: it was. */
 bool index_peek(const struct key_index *index, uint32_t node, uint32_t serial, struct key_node *out);
 

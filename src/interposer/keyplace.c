@@ -20,6 +20,19 @@ static bool is_32bit(void)
 
 /* ---- names ---- */
 
+/* The index has the letters of a key that is not there any more: one that is made in its place gets those of the name. */
+static void spell_as_asked(struct span written, struct span asked)
+{
+    struct span old = last_component(written), name;
+    WCHAR text[INDEX_NAME_MAX]; /* the name may be the program's memory */
+
+    while (asked.n && asked.s[asked.n - 1] == '\\') asked.n--;
+    name = last_component(asked);
+    if (name.n != old.n || name.n > INDEX_NAME_MAX) return;
+    memcpy(text, name.s, name.n * sizeof(WCHAR));
+    if (!key_compare((struct span){ text, name.n }, old)) memcpy((WCHAR *)old.s, text, name.n * sizeof(WCHAR));
+}
+
 /* Walk, and put the path together behind room for a prefix. False: it is too long. */
 static bool walk_and_write(struct place *place, const struct key_path *path, unsigned int how)
 {
@@ -44,6 +57,8 @@ static bool walk_and_write(struct place *place, const struct key_path *path, uns
     }
     while (n && place->text[PLACE_PREFIX + n - 1] == '\\') n--;
     place->logical = (struct span){ place->text + PLACE_PREFIX, n };
+    if (walk->exact && walk->place == PLACE_ABSENT && !walk->redirected && walk->path_n == n)
+        spell_as_asked(place->logical, path->name);
     return true;
 }
 

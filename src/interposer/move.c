@@ -431,6 +431,7 @@ static const OBJECT_ATTRIBUTES *move_pipe(struct moved *m, const OBJECT_ATTRIBUT
     n += move_pipe_name(out + n, below, pipe_space((struct span){ name.s, edit.head }), purpose);
     m->attr = *attr;
     m->attr.ObjectName = &m->name;
+    m->attr.Attributes &= ~OBJ_PERMANENT; /* for Windows it is a file, which ends with its last handle */
     if (edit.head) m->attr.RootDirectory = NULL; /* else it is the pipe device, whose names are relative */
     m->name.Buffer = out;
     if (n > UNICODE_STRING_MAX) n = UNICODE_STRING_MAX + 1; /* much of nothing before it: the real call refuses it */

@@ -79,6 +79,7 @@ typedef struct {
 #define OBJ_CASE_INSENSITIVE 0x00000040u
 #define OBJ_KEY_WOW64 0x100000u /* Wine's own: the view of 32-bit programs, between ntdll.so and the wineserver */
 #define OBJ_OPENLINK 0x00000100u
+#define OBJ_PERMANENT 0x00000010u
 
 #define DIRECTORY_QUERY 0x0001u
 #define DIRECTORY_TRAVERSE 0x0002u

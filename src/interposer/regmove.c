@@ -34,7 +34,7 @@ static NTSTATUS rename_node(uint32_t node, struct span logical, struct span to, 
 {
     UNICODE_STRING us = { (uint16_t)(name.n * sizeof(WCHAR)), (uint16_t)(name.n * sizeof(WCHAR)), (WCHAR *)name.s };
     uint32_t parent = INDEX->nodes[node].parent, other = child_of(parent, name), old;
-    bool followed = !(INDEX->nodes[node].flags & KEY_WAS_DELETED);
+    bool merged = kind_of(parent) == KIND_MERGED, copied = kind_of(node) != KIND_OWN;
     CLEANUP(close_handle) HANDLE parent_key = NULL, hidden = NULL, own = NULL;
     int64_t before;
     NTSTATUS status;
@@ -49,9 +49,10 @@ static NTSTATUS rename_node(uint32_t node, struct span logical, struct span to, 
     if (!status && !index_rename(INDEX, node, name)) status = STATUS_INSUFFICIENT_RESOURCES;
     if (!status) {
         next_generation();
-        if (kind_of(parent) == KIND_MERGED && base_has(logical) && !hide(logical, parent) && followed &&
-            (old = child_of(parent, last_component(logical))))
+        merged = merged && base_has(logical);
+        if (copied && (merged || kind_of(parent) != KIND_MERGED) && (old = index_add(INDEX, parent, last_component(logical))))
             index_set_moved(INDEX, old, node);
+        if (merged) hide(logical, parent);
     }
     keep_time(parent_key, parent, before);
     if (status || kind_of(node) == KIND_LINK) return status;

@@ -402,6 +402,7 @@ static void forget(struct span logical, uint32_t node)
     bool own = kind_of(node) == KIND_OWN || kind_of(parent) != KIND_MERGED;
 
     drop_children(node);
+    if (kind_of(node) != KIND_OWN && own) index_set_moved(INDEX, node, 0); /* a copy below a renamed key */
     if (own || !base_has(logical) || hide(logical, parent)) index_drop(INDEX, node);
     regtree_written();
 }

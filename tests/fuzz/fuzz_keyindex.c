@@ -65,18 +65,27 @@ static enum key_place model_place(int key)
     return kind == KIND_MERGED || kind == KIND_NONE ? PLACE_BASE : PLACE_ABSENT;
 }
 
+/* was the base's key, or one above it, deleted? */
+static bool model_left(int key)
+{
+    return key && (model[key].was_deleted || model_left(model[key].parent));
+}
+
 static void check_key(int key)
 {
     WCHAR want[2000], got[2000], upper[2000];
     size_t n = model_path(key, want), i;
     struct key_path path = { .start = INDEX_ROOT, .serial = indexes->nodes[INDEX_ROOT].serial };
+    struct key_trail trail;
     struct key_walk walk;
 
     for (i = 0; i < n; i++) upper[i] = want[i] >= 'a' && want[i] <= 'z' ? (WCHAR)(want[i] - 32) : want[i];
     path.name = (struct span){ upper, n };
     REQUIRE(index_walk(indexes, &path, WALK_OPEN_LINK, &walk, got, 2000));
     REQUIRE(walk.exact && walk.node == model[key].node && walk.place == model_place(key));
-    REQUIRE(walk.was_deleted == model[key].was_deleted);
+    REQUIRE((indexes->nodes[walk.node].flags & KEY_WAS_DELETED) == model[key].was_deleted);
+    REQUIRE(index_trail(indexes, path.name, &trail));
+    REQUIRE(trail.left == model_left(key) && (trail.left || (trail.exact && trail.node == model[key].node)));
     REQUIRE(walk.path_fits && walk.path_n == n && !memcmp(got, want, n * sizeof(WCHAR)));
     upper[n] = '\\', upper[n + 1] = 'q';
     path.name.n = n + 2;
@@ -84,15 +93,24 @@ static void check_key(int key)
     REQUIRE(!walk.exact && walk.node == model[key].node && walk.rest.n == 1 && walk.tail_n == 2);
 }
 
+/* where the model has room for another key; -1: nowhere */
+static int free_key(int parent)
+{
+    int i;
+
+    for (i = parent + 1; i < KEYS; i++)
+        if (model[i].parent < 0) return i;
+    return -1;
+}
+
 static void add(int parent, int name)
 {
     WCHAR text[64];
-    int key = model_child(parent, name), i;
+    int key = model_child(parent, name);
     uint32_t node = index_add(indexes, model[parent].node, wide(names[name], text));
 
     REQUIRE(node);
-    for (i = 1; key < 0 && i < KEYS; i++)
-        if (model[i].parent < 0 && i > parent) key = i;
+    if (key < 0) key = free_key(parent);
     if (key < 0) { /* no room in the model */
         index_drop(indexes, node);
         return;
@@ -141,16 +159,19 @@ static void forget_tree(int key)
 static void rename_key(int key, int name)
 {
     WCHAR text[64];
+    const int from = model[key].name, parent = model[key].parent;
+    const bool deleted = model[key].was_deleted;
     int other;
 
-    if (!key) return;
+    if (!key || (deleted && free_key(parent) < 0)) return;
     other = model_child(model[key].parent, name);
-    if (other >= 0 && other != key) {
-        model[key].was_deleted |= model[other].was_deleted;
-        forget_tree(other);
-    }
+    if (other != key) model[key].was_deleted = other >= 0 && model[other].was_deleted;
+    if (other >= 0 && other != key) forget_tree(other);
     REQUIRE(index_rename(indexes, model[key].node, wide(names[name], text)));
     model[key].name = name;
+    if (other == key || !deleted) return;
+    add(parent, from); /* what became of the base's key stays known where it was */
+    model[model_child(parent, from)].was_deleted = true;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -4,7 +4,10 @@
  *
  *   objects host|silo     checks
  *   objects hold NAME     make objects called NAME in Local\ and Global\, say ready, wait
- *   objects probe NAME    print `found KIND PREFIX` or `absent KIND PREFIX` for each of them */
+ *   objects probe NAME    print `found KIND PREFIX` or `absent KIND PREFIX` for each of them
+ *   objects leave NAME    make permanent objects called NAME, in directories in directories, and a permanent pipe
+ *   objects left NAME     print `found KIND` or `absent KIND` for each kind of them
+ *   objects list DIRECTORY  print the names in a directory */
 
 #include "check.h"
 
@@ -286,6 +289,155 @@ static int run_hold(const WCHAR *name)
     return 0;
 }
 
+/* ---- what outlives the programs that made it ---- */
+
+#define PERMANENT_ROOT L"\\BaseNamedObjects"
+enum { PERMANENT = 0x10, DEEP = 90, LONG_NAME = 20000 };
+
+NTSYSAPI NTSTATUS NTAPI NtCreateDirectoryObject(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *);
+NTSYSAPI NTSTATUS NTAPI NtCreateDebugObject(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *, ULONG);
+NTSYSAPI NTSTATUS NTAPI NtCreateMutant(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *, BOOLEAN);
+NTSYSAPI NTSTATUS NTAPI NtOpenEvent(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *);
+NTSYSAPI NTSTATUS NTAPI NtOpenMutant(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *);
+NTSYSAPI NTSTATUS NTAPI NtCreateNamedPipeFile(HANDLE *, ULONG, OBJECT_ATTRIBUTES *, IO_STATUS_BLOCK *, ULONG, ULONG, ULONG, ULONG,
+                                              ULONG, ULONG, ULONG, ULONG, ULONG, LARGE_INTEGER *);
+
+static NTSTATUS event_in(HANDLE root, const WCHAR *name, ULONG attributes, BOOL create)
+{
+    UNICODE_STRING us = nt_string(name);
+    OBJECT_ATTRIBUTES attr;
+    HANDLE event = NULL;
+    NTSTATUS status;
+
+    InitializeObjectAttributes(&attr, &us, OBJ_CASE_INSENSITIVE | attributes, root, NULL);
+    status = create ? NtCreateEvent(&event, EVENT_ALL_ACCESS, &attr, 0, FALSE) : NtOpenEvent(&event, EVENT_ALL_ACCESS, &attr);
+    close(event);
+    return status;
+}
+
+static const WCHAR *long_name(const WCHAR *name)
+{
+    static WCHAR text[LONG_NAME + 1];
+    size_t n = (size_t)swprintf(text, LONG_NAME, L"%ls\\%ls-", PERMANENT_ROOT, name);
+
+    wmemset(text + n, L'x', LONG_NAME - n);
+    return text;
+}
+
+static NTSTATUS directories_in(const WCHAR *name, BOOL create)
+{
+    const WCHAR *path = joined(PERMANENT_ROOT L"\\", name, L"-directory");
+    UNICODE_STRING us = nt_string(path);
+    OBJECT_ATTRIBUTES attr;
+    HANDLE outer = NULL, inner;
+    NTSTATUS status = 0;
+    int i;
+
+    for (i = 0; i < DEEP && !status; i++) {
+        InitializeObjectAttributes(&attr, &us, OBJ_CASE_INSENSITIVE | (create ? PERMANENT : 0), outer, NULL);
+        status = create ? NtCreateDirectoryObject(&inner, 0xf000f, &attr) : NtOpenDirectoryObject(&inner, 3, &attr);
+        if (status) break;
+        if (create && i) event_in(inner, L"beside", PERMANENT, TRUE);
+        close(outer);
+        outer = inner;
+        us = nt_string(L"middle");
+    }
+    if (!status) status = event_in(outer, L"innermost", PERMANENT, create);
+    close(outer);
+    return status;
+}
+
+static NTSTATUS debug_object(const WCHAR *name, BOOL create)
+{
+    UNICODE_STRING us = nt_string(joined(PERMANENT_ROOT L"\\", name, L"-debug"));
+    OBJECT_ATTRIBUTES attr;
+    HANDLE handle = NULL;
+    NTSTATUS status;
+
+    InitializeObjectAttributes(&attr, &us, OBJ_CASE_INSENSITIVE | (create ? PERMANENT : 0), NULL, NULL);
+    status = NtCreateDebugObject(&handle, 0x1f000f, &attr, 0);
+    close(handle);
+    if (create) return status;
+    return status == (NTSTATUS)0xc0000035 ? 0 : (NTSTATUS)0xc0000034; /* one may be made: there was none */
+}
+
+static NTSTATUS mutant(const WCHAR *name, BOOL create)
+{
+    UNICODE_STRING us = nt_string(joined(PERMANENT_ROOT L"\\", name, L"-mutant"));
+    OBJECT_ATTRIBUTES attr;
+    HANDLE handle = NULL;
+    NTSTATUS status;
+
+    InitializeObjectAttributes(&attr, &us, OBJ_CASE_INSENSITIVE | (create ? PERMANENT : 0), NULL, NULL);
+    status = create ? NtCreateMutant(&handle, MUTEX_ALL_ACCESS, &attr, FALSE) : NtOpenMutant(&handle, MUTEX_ALL_ACCESS, &attr);
+    close(handle);
+    return status;
+}
+
+static NTSTATUS long_event(const WCHAR *name, BOOL create)
+{
+    return event_in(NULL, long_name(name), PERMANENT, create);
+}
+
+/* A pipe is a file: it ends with its last handle, permanent or not. */
+static NTSTATUS pipe(const WCHAR *name, BOOL create)
+{
+    UNICODE_STRING us = nt_string(joined(L"\\??\\pipe\\", name, L"-pipe"));
+    LARGE_INTEGER timeout = { .QuadPart = -10000 };
+    OBJECT_ATTRIBUTES attr;
+    IO_STATUS_BLOCK io;
+    HANDLE handle = NULL;
+    NTSTATUS status;
+
+    InitializeObjectAttributes(&attr, &us, OBJ_CASE_INSENSITIVE | PERMANENT, NULL, NULL);
+    if (!create) {
+        if (WaitNamedPipeW(joined(L"\\\\.\\pipe\\", name, L"-pipe"), 1)) return 0;
+        return GetLastError() == ERROR_FILE_NOT_FOUND ? (NTSTATUS)0xc0000034 : 0;
+    }
+    status = NtCreateNamedPipeFile(&handle, GENERIC_READ | SYNCHRONIZE, &attr, &io, FILE_SHARE_READ | FILE_SHARE_WRITE, 2, 0, 0, 0, 0,
+                                   1, 512, 512, &timeout);
+    close(handle);
+    return status;
+}
+
+static const struct {
+    const char *name;
+    NTSTATUS (*reach)(const WCHAR *name, BOOL create);
+} permanent[] = {
+    { "directories", directories_in }, { "debug-object", debug_object }, { "long-name", long_event },
+    { "mutant", mutant },              { "pipe", pipe },
+};
+
+static int run_left(const WCHAR *name, BOOL create)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(permanent) / sizeof(permanent[0]); i++) {
+        NTSTATUS status = permanent[i].reach(name, create);
+
+        if (!status) printf("%s %s\n", create ? "made" : "found", permanent[i].name);
+        else if (status == (NTSTATUS)0xc0000034 || status == (NTSTATUS)0xc000003a) printf("absent %s\n", permanent[i].name);
+        else printf("error %s %lx\n", permanent[i].name, status);
+    }
+    return 0;
+}
+
+static int run_list(const WCHAR *directory)
+{
+    static BYTE buffer[0x20000];
+    UNICODE_STRING us = nt_string(directory);
+    OBJECT_ATTRIBUTES attr;
+    ULONG index = 0, size;
+    HANDLE handle;
+
+    InitializeObjectAttributes(&attr, &us, OBJ_CASE_INSENSITIVE, NULL, NULL);
+    if (NtOpenDirectoryObject(&handle, 3, &attr)) return 1;
+    while (!NtQueryDirectoryObject(handle, buffer, sizeof(buffer), TRUE, FALSE, &index, &size))
+        printf("%ls\n", ((UNICODE_STRING *)buffer)->Buffer);
+    close(handle);
+    return 0;
+}
+
 static int run_probe(const WCHAR *name)
 {
     for (size_t i = 0; i < ARRAYSIZE(kinds); i++)
@@ -307,5 +459,9 @@ int main(int argc, char **argv)
         return run_hold(wide(argv[2]));
     if (argc == 3 && !strcmp(argv[1], "probe"))
         return run_probe(wide(argv[2]));
-    usage("objects host|silo | hold NAME | probe NAME");
+    if (argc == 3 && (!strcmp(argv[1], "leave") || !strcmp(argv[1], "left")))
+        return run_left(wide(argv[2]), !strcmp(argv[1], "leave"));
+    if (argc == 3 && !strcmp(argv[1], "list"))
+        return run_list(wide(argv[2]));
+    usage("objects host|silo | hold NAME | probe NAME | leave NAME | left NAME | list DIRECTORY");
 }

@@ -4,6 +4,8 @@
  *
  *   regfuzz prepare SEED        make the keys that are there before
  *   regfuzz run SEED STEPS      print a line per call: the same on the host, after the same preparation, as in a silo
+ *   regfuzz prepare-again SEED  ... and those that this needs:
+ *   regfuzz again SEED          the same of handles of keys whose names lead to other keys by now
  *   regfuzz clean SEED          delete them
  *   regfuzz worker SEED         a process of a run: takes numbers of steps on standard input */
 
@@ -601,11 +603,13 @@ static void prepare_below(HANDLE parent, int depth)
     }
 }
 
+static int clean(void);
+
 static int prepare(unsigned int seed)
 {
     HKEY parent, key;
 
-    RegDeleteTreeW(HKEY_LOCAL_MACHINE, below_machine);
+    if (clean()) return 1;
     if (RegCreateKeyExW(HKEY_LOCAL_MACHINE, below_machine, 0, NULL, 0, KEY_ALL_ACCESS, NULL, &parent, NULL)) return 1;
     if (RegCreateKeyExW(parent, L"top", 0, NULL, 0, KEY_ALL_ACCESS, NULL, &key, NULL)) return 1;
     RegCloseKey(parent);
@@ -615,14 +619,142 @@ static int prepare(unsigned int seed)
     return 0;
 }
 
+/* ---- handles of keys that were there before, and are elsewhere ---- */
+
+static HANDLE key_at(HANDLE root, const WCHAR *text)
+{
+    UNICODE_STRING name = nt_string(text);
+    OBJECT_ATTRIBUTES attr;
+    NTSTATUS status;
+    HANDLE key = NULL;
+
+    InitializeObjectAttributes(&attr, &name, OBJ_CASE_INSENSITIVE, root, NULL);
+    status = NtCreateKey(&key, KEY_ALL_ACCESS, &attr, 0, NULL, 0, NULL);
+    if (status) printf("create %ls %lx\n", text, status);
+    return key;
+}
+
+static void rename_to(HANDLE key, const WCHAR *text)
+{
+    UNICODE_STRING name = nt_string(text);
+
+    printf("rename %ls %lx\n", text, NtRenameKey(key, &name));
+}
+
+/* what a handle means: its name, and the first of its subkeys and values */
+static void print_key(const char *what, HANDLE key)
+{
+    struct {
+        ULONG length;
+        WCHAR name[500];
+    } info = { 0 };
+    BYTE first[2048];
+    ULONG need;
+    NTSTATUS status = NtQueryKey(key, 3, &info, sizeof(info) - sizeof(WCHAR), &need);
+
+    printf("%s %lx %ls", what, status, status ? L"" : wcsrchr(info.name, 't'));
+    status = NtEnumerateKey(key, 0, 0, first, sizeof(first), &need);
+    printf(" subkey %lx %.*ls", status, status ? 0 : (int)((ULONG *)first)[3] / 2, (WCHAR *)(first + 16));
+    status = NtEnumerateValueKey(key, 0, 0, first, sizeof(first), &need);
+    printf(" value %lx\n", status);
+}
+
+enum { CHAIN = 3 };
+static const WCHAR *const chain_names[CHAIN] = { L"one", L"one\\two", L"one\\two\\three" };
+
+/* Names are taken by other keys, by the same in other letters, and the keys below renamed ones move and go, too. Each time
+ * handles are asked that were not used since before, and such that were. */
+static int again(void)
+{
+    HANDLE parent = key_at(NULL, top), old[4][CHAIN], one, two, three;
+    int i, j;
+
+    for (j = 0; j < 4; j++)
+        for (i = 0; i < CHAIN; i++) old[j][i] = key_at(parent, chain_names[i]);
+#define PRINT(which, what) \
+    for (i = 0; i < CHAIN; i++) print_key(what, old[which][i])
+    one = key_at(parent, L"ONE");
+    rename_to(one, L"aaa");
+    CloseHandle(one), one = key_at(parent, L"ONE"); /* the name again */
+    print_key("made-again", one);
+    print_key("parent", parent);
+    PRINT(0, "renamed");
+    two = key_at(one, L"two"), three = key_at(two, L"THREE");
+    print_key("parent", two);
+    PRINT(0, "renamed-before");
+    PRINT(1, "renamed-filled");
+    rename_to(one, L"abc"); /* the new one goes away as well */
+    PRINT(2, "both-renamed");
+    NtClose(one), NtClose(two), NtClose(three);
+    two = key_at(parent, L"aaa\\two");
+    rename_to(two, L"aaa"); /* below the renamed one */
+    NtClose(two), two = key_at(parent, L"aaa\\TWO");
+    PRINT(1, "below-renamed");
+    three = key_at(parent, L"aaa\\aaa\\three");
+    printf("delete %lx\n", NtDeleteKey(three));
+    NtClose(three), three = key_at(parent, L"aaa\\aaa\\Three");
+    PRINT(3, "deleted-there");
+    PRINT(0, "deleted-there");
+    print_key("two", two);
+    print_key("three", three);
+#undef PRINT
+    printf("done\n");
+    return 0;
+}
+
+static int prepare_chain(void)
+{
+    HANDLE parent = key_at(NULL, top), key;
+    UNICODE_STRING value = nt_string(L"v");
+    int i;
+
+    for (i = 0; i < CHAIN; i++) {
+        key = key_at(parent, chain_names[i]);
+        NtSetValueKey(key, &value, 0, REG_SZ, L"base", 10);
+        NtClose(key);
+    }
+    return 0;
+}
+
+/* links themselves, and not what they lead to */
+static void delete_below(HANDLE key)
+{
+    static BYTE info[2048];
+    ULONG need, i = 0;
+
+    while (!NtEnumerateKey(key, i, 0, info, sizeof(info), &need)) {
+        UNICODE_STRING name = { (USHORT)((ULONG *)info)[3], (USHORT)((ULONG *)info)[3], (WCHAR *)(info + 16) };
+        OBJECT_ATTRIBUTES attr;
+        HANDLE child;
+
+        InitializeObjectAttributes(&attr, &name, OBJ_CASE_INSENSITIVE | OPENLINK, key, NULL);
+        if (NtOpenKey(&child, KEY_ALL_ACCESS, &attr)) i++;
+        else {
+            delete_below(child);
+            if (NtDeleteKey(child)) i++;
+            NtClose(child);
+        }
+    }
+}
+
+static int clean(void)
+{
+    HKEY parent;
+
+    if (RegOpenKeyExW(HKEY_LOCAL_MACHINE, below_machine, 0, KEY_ALL_ACCESS, &parent)) return 0;
+    delete_below(parent);
+    RegCloseKey(parent);
+    return RegDeleteKeyW(HKEY_LOCAL_MACHINE, below_machine) ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 3) usage("regfuzz prepare SEED | run SEED STEPS | clean SEED");
     choose_seed((unsigned int)atoi(argv[2]));
     if (!strcmp(argv[1], "prepare")) return prepare((unsigned int)atoi(argv[2]));
+    if (!strcmp(argv[1], "prepare-again")) return prepare((unsigned int)atoi(argv[2])) || prepare_chain();
     if (!strcmp(argv[1], "run") && argc == 4) return run(argv[0], argv[2], (unsigned int)atoi(argv[3]));
     if (!strcmp(argv[1], "worker")) return worker((unsigned int)atoi(argv[2]));
-    if (strcmp(argv[1], "clean")) return 2;
-    RegDeleteTreeW(HKEY_LOCAL_MACHINE, below_machine); /* it stumbles over links: what is left does no harm */
-    return 0;
+    if (!strcmp(argv[1], "again")) return again();
+    return strcmp(argv[1], "clean") ? 2 : clean();
 }

@@ -235,3 +235,16 @@ def test_analyzes_a_service_of_a_silo(
     assert cli("analyze", "--from", silo.name, "no-such-service").code == 1
     assert cli("analyze", "./no-such-program").code == EXIT_USAGE
     assert not [found.name for found in host.list() if found.name.startswith("analyze-")]
+
+
+def test_lists_written_keys_above_others(silo: TemporarySilo, cli: Cli) -> None:
+    r"""Not those that were copied up for the sake of a key below them only."""
+    key = r"HKLM\Software\Microsoft\Windows NT\CurrentVersion"
+    silo.run("reg", "add", key + r"\Fonts\Below", "/v", "Text", "/d", "mine", "/f")
+    silo.run("reg", "add", key, "/v", "WstText", "/d", "mine", "/f")
+    seen = found(cli("audit", silo.name, "--json").json())
+    above = r"\registry\machine\software\microsoft\windows nt"
+    assert seen["key", above + r"\currentversion"]["how"] == ["changed"]
+    assert ("key", above + r"\currentversion\fonts\below") in seen
+    assert ("key", above + r"\currentversion\fonts") not in seen
+    assert ("key", above) not in seen

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Callable
 
 import pytest
 from guests import Guest, ask, holding
 from helpers import Cli, TemporarySilo, pty_session, read_until, tree_hash
+from test_registry import on_host
 
 from winesilo import Host
 
@@ -44,6 +46,31 @@ def test_device_names_end_with_the_silo(silo: TemporarySilo, guest: Guest) -> No
     assert all(line.startswith("found") for line in ask(silo, guest, "devices", "probe", "winesilo-test"))
     silo.silo.restart()
     assert all(line.startswith("absent") for line in ask(silo, guest, "devices", "probe", "winesilo-test"))
+
+
+def test_permanent_objects_end_with_the_boot(
+    host: Host, silo: TemporarySilo, new_silo: NewSilo, guest: Guest
+) -> None:
+    """They outlive their programs, in whatever directories, and nothing is left to the wineserver."""
+    other = new_silo()
+    kinds = ["directories", "debug-object", "long-name", "mutant"]
+    made = ask(silo, guest, "objects", "leave", "wst-left")
+    assert made == [f"made {kind}" for kind in [*kinds, "pipe"]]
+    assert ask(silo, guest, "objects", "left", "wst-left") == [
+        *(f"found {kind}" for kind in kinds),
+        "absent pipe",
+    ]
+    absent = [f"absent {kind}" for kind in [*kinds, "pipe"]]
+    assert ask(other, guest, "objects", "left", "wst-left") == absent
+    silo.silo.restart()
+    assert ask(silo, guest, "objects", "left", "wst-left") == absent
+    assert ask(silo, guest, "objects", "leave", "wst-left") == made
+    number = str(silo.silo.info().id)
+    shutil.copy(guest("objects"), host.base / "drive_c")
+    listed = [r"C:\objects.exe", "list", r"\winesilo"]
+    assert number in on_host(host, other, *listed).split()
+    silo.silo.remove(force=True)
+    assert number not in on_host(host, other, *listed).split()
 
 
 def test_registry(pair: tuple[TemporarySilo, TemporarySilo], host: Host) -> None:

@@ -20,7 +20,7 @@ from winesilo.vm.registry import unseal
 
 Guest = Callable[[str], Path]
 #: Of many seeds that were run: these do most of what the calls can do with keys of the base.
-SEEDS = (14, 105, 110)
+SEEDS = (14, 105, 110, 207, 217)
 STEPS = 250
 
 
@@ -67,6 +67,19 @@ def test_random_calls(host: Host, silo: TemporarySilo, both: Callable[[str], str
         outside = on_host(host, silo, program, "run", str(seed), str(STEPS))
     finally:
         on_host(host, silo, program, "clean", str(seed))
+    assert inside.endswith("done\n")
+    assert inside.splitlines() == outside.splitlines()
+
+
+def test_handles_follow_renamed_keys(host: Host, silo: TemporarySilo, both: Callable[[str], str]) -> None:
+    """Also where another key has taken the old name, and below; names are kept as the last one gave them."""
+    program, seed = both("regfuzz"), "1"
+    on_host(host, silo, program, "prepare-again", seed)
+    try:
+        inside = silo.run(program, "again", seed)
+        outside = on_host(host, silo, program, "again", seed)
+    finally:
+        on_host(host, silo, program, "clean", seed)
     assert inside.endswith("done\n")
     assert inside.splitlines() == outside.splitlines()
 

@@ -290,6 +290,7 @@ def test_written_keys_and_services() -> None:
             PrivateKey(f"{services}\\Mine", "created", True),
             PrivateKey(f"{services}\\Theirs", "changed", False),
             PrivateKey("Machine\\Gone", "deleted", False),
+            PrivateKey("Machine\\Both", "changed", True, True),
         ],
         first,
     )
@@ -299,6 +300,7 @@ def test_written_keys_and_services() -> None:
         ("service", "Mine", "created"),
         ("key", f"\\Registry\\{services}\\Theirs", "changed"),
         ("key", "\\Registry\\Machine\\Gone", "deleted"),
+        ("key", "\\Registry\\Machine\\Both", "changed"),
     ]
 
 

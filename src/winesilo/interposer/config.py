@@ -41,8 +41,8 @@ _INDEX_TEXT_AT: Final = _INDEX + 19398680
 _INDEX_NODES: Final = 1 << 18
 _INDEX_DEPTH: Final = 512
 #: struct key_node: parent, next, first child, two siblings, serial, children, name, target; four lengths;
-#: kind, flags; what it was renamed to; times.
-_NODE: Final = struct.Struct("<9I4HBBxxIIqq")
+#: kind, flags, whether its values were changed; what it was renamed to; times.
+_NODE: Final = struct.Struct("<9I4HBBBxIIqq")
 #: enum key_kind
 _KINDS: Final = {2: "changed", 3: "replaced", 4: "created", 5: "created", 7: "deleted"}
 _NATIVE: Final = Path(__file__).resolve().parent.parent / "_native"
@@ -167,11 +167,13 @@ class PrivateKey:
         path: without ``\Registry\``.
         kind: ``created``, ``changed`` (copied up from the base), ``replaced`` or ``deleted``.
         parent: whether it has keys below it in the index; a changed one may be there for their sake only.
+        written: whether its values were changed since the silo was started.
     """
 
     path: str
     kind: str
     parent: bool
+    written: bool = False
 
 
 class SharedMemory:
@@ -198,7 +200,9 @@ class SharedMemory:
         for node in nodes:
             kind = _KINDS.get(node[13])
             if kind is not None and node[0]:
-                found.append(PrivateKey("\\".join(self._path(nodes, node)), kind, bool(node[2])))
+                found.append(
+                    PrivateKey("\\".join(self._path(nodes, node)), kind, bool(node[2]), bool(node[15]))
+                )
         return found
 
     def _path(self, nodes: list[tuple[int, ...]], node: tuple[int, ...]) -> list[str]:

@@ -79,7 +79,7 @@ def written_keys(keys: list[PrivateKey], hive: Registry) -> list[Rendezvous]:
     """
     found = []
     for key in keys:
-        if key.path in hive or (key.kind == "changed" and key.parent):
+        if key.path in hive or (key.kind == "changed" and key.parent and not key.written):
             continue  # the latter may have been copied up only for the sake of a key below it
         how = "changed" if key.kind == "replaced" else key.kind
         found.append(Rendezvous("key", rf"\Registry\{key.path}", "private", (how,), ("registry",), _KEY_RULE))
