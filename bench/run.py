@@ -31,7 +31,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 import services
@@ -39,9 +38,8 @@ import sides
 from rich.console import Console
 from rich.table import Table
 
-if TYPE_CHECKING:
-    from winesilo import Host
-    from winesilo.demo.prefix import PlainPrefix
+from winesilo import Host
+from winesilo.demo.prefix import PlainPrefix
 
 HERE = Path(__file__).resolve().parent
 MICROBENCH = HERE.parent / "build" / "bench" / "microbench.exe"
@@ -292,8 +290,6 @@ def private_host(console: Console) -> Iterator[Host]:
     (folder / "run").mkdir(mode=0o700)
     os.environ["XDG_DATA_HOME"] = str(folder)
     os.environ["XDG_RUNTIME_DIR"] = str(folder / "run")
-    from winesilo import Host  # noqa: PLC0415 - reads the variables set above
-
     host = Host()
     try:
         with console.status("making a base"):
@@ -322,17 +318,14 @@ def main() -> int:
     console = Console(stderr=True)
     results, options = Results(), Options(arguments.rounds, arguments.only)
     parts = arguments.parts or list(PARTS)
-    with private_host(console) as host:
-        from winesilo.demo.prefix import PlainPrefix  # noqa: PLC0415
-
-        with PlainPrefix() as prefix:
-            if set(parts) & set(AGAINST_PREFIX):
-                with console.status("making a Wine prefix to compare with"):
-                    prefix.create()
-            for name in parts:
-                with console.status(f"measuring: {name}, {options.rounds} rounds"):
-                    PARTS[name](host, prefix, options, results)
-                prefix.stop()
+    with private_host(console) as host, PlainPrefix() as prefix:
+        if set(parts) & set(AGAINST_PREFIX):
+            with console.status("making a Wine prefix to compare with"):
+                prefix.create()
+        for name in parts:
+            with console.status(f"measuring: {name}, {options.rounds} rounds"):
+                PARTS[name](host, prefix, options, results)
+            prefix.stop()
     if arguments.json:
         print(results.json())
     else:

@@ -20,8 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from winesilo.demo import mysql
+from winesilo.demo.workload import check_nobody_answers, eventually, install_with
+from winesilo.errors import DemoError
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "matrix"))
+
+import postgres
+import web
+from hostside import HostSide
+
 if TYPE_CHECKING:
-    from hostside import HostSide
     from run import Options, Results
 
     from winesilo import Host, Silo
@@ -114,9 +123,6 @@ class Side:
             self._run(["taskkill", "/f", "/im", self._measured.image])
         else:
             self._run(["net", "stop", self._name])
-        from winesilo.demo.workload import check_nobody_answers, eventually  # noqa: PLC0415
-        from winesilo.errors import DemoError  # noqa: PLC0415
-
         eventually(
             lambda: check_nobody_answers(self.address, self.port), DemoError, STOPPED_S, "it did not stop"
         )
@@ -133,9 +139,6 @@ class Side:
 def measure(host: Host, prefix: PlainPrefix, options: Options, results: Results) -> None:
     """Measure all services, or those whose names ``options.only`` fits; a part of ``bench/run.py``."""
     del prefix
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "matrix"))
-    from hostside import HostSide  # noqa: PLC0415
-
     with host.create("keeper") as keeper:
         hostside = HostSide(host, keeper.name)
         for measured in _catalogue():
@@ -144,11 +147,6 @@ def measure(host: Host, prefix: PlainPrefix, options: Options, results: Results)
 
 
 def _catalogue() -> list[Measured]:
-    import postgres  # noqa: PLC0415
-    import web  # noqa: PLC0415
-
-    from winesilo.demo import mysql  # noqa: PLC0415
-
     return [
         Measured(web.Apache(), web.Apache.installer, web.PORT, _nothing, _http),
         Measured(web.Nginx(), web.Nginx.installer, web.PORT, _nothing, _http),
@@ -177,8 +175,6 @@ def _measure(host: Host, hostside: HostSide, measured: Measured, rounds: int, re
 
 
 def _sides(silo: Silo, hostside: HostSide, measured: Measured) -> tuple[Side, Side]:
-    from winesilo.demo.workload import install_with  # noqa: PLC0415
-
     workload: Any = measured.workload
     return (
         Side(
@@ -251,9 +247,7 @@ def _timed(transaction: Callable[[int], None]) -> float:
 
 
 def _prepare_mysql(address: str, port: int) -> None:
-    from winesilo.demo.mysql import connect  # noqa: PLC0415
-
-    with connect(address, port) as connection, connection.cursor() as cursor:
+    with mysql.connect(address, port) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE DATABASE bench")
         cursor.execute("CREATE TABLE bench.t (id INT PRIMARY KEY, n INT, c CHAR(120))")
         cursor.executemany("INSERT INTO bench.t VALUES (%s, 0, %s)", [(i, "x" * 100) for i in range(ROWS)])
@@ -262,9 +256,7 @@ def _prepare_mysql(address: str, port: int) -> None:
 
 def _mysql(address: str, port: int) -> float:
     """As sysbench's mix: ten reads, a range, an update, an exchange of a row, a commit."""
-    from winesilo.demo.mysql import connect  # noqa: PLC0415
-
-    with connect(address, port) as connection, connection.cursor() as cursor:
+    with mysql.connect(address, port) as connection, connection.cursor() as cursor:
 
         def transaction(count: int) -> None:
             for i in range(10):
@@ -282,9 +274,7 @@ def _mysql(address: str, port: int) -> float:
 
 
 def _prepare_postgres(address: str, port: int) -> None:
-    from postgres import connect  # noqa: PLC0415
-
-    with contextlib.closing(connect(address, port)) as connection:
+    with contextlib.closing(postgres.connect(address, port)) as connection:
         connection.run("CREATE TABLE accounts (id INT PRIMARY KEY, n INT)")
         connection.run("CREATE TABLE history (id INT, delta INT)")
         connection.run(f"INSERT INTO accounts SELECT i, 0 FROM generate_series(0, {ROWS - 1}) i")
@@ -292,9 +282,7 @@ def _prepare_postgres(address: str, port: int) -> None:
 
 def _postgres(address: str, port: int) -> float:
     """As pgbench's own: an update, a read, an insertion, a commit."""
-    from postgres import connect  # noqa: PLC0415
-
-    with contextlib.closing(connect(address, port)) as connection:
+    with contextlib.closing(postgres.connect(address, port)) as connection:
 
         def transaction(count: int) -> None:
             connection.run("BEGIN")

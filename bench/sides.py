@@ -14,10 +14,11 @@ import statistics
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import IO
 
-if TYPE_CHECKING:
-    from winesilo import Host
+from winesilo import Host
+from winesilo.daemon.client import Client
+from winesilo.host import enter
 
 PROGRAM = r"C:\microbench.exe"
 #: How long one side is measured at a time: long beside the switch from one to the other, short beside the
@@ -28,12 +29,14 @@ REPEATS = 4
 
 
 def spawn(
-    host: Host, silo: str, *words: str, on_host: bool, stdin: int = subprocess.DEVNULL, stdout: object = None
+    host: Host,
+    silo: str,
+    *words: str,
+    on_host: bool,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int | IO[bytes] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start microbench.exe like a silo's program or, without the interposer, in the base."""
-    from winesilo.daemon.client import Client  # noqa: PLC0415
-    from winesilo.host import enter  # noqa: PLC0415
-
     reply, fds = Client(host.name).call_with_fds("silo.exec", {"name": silo, "argv": [PROGRAM, *words]})
     spec = enter.ExecSpec.from_reply(reply)
     if on_host:
@@ -41,7 +44,7 @@ def spawn(
         spec = dataclasses.replace(
             spec, env=env | {"WINEPREFIX": str(host.base)}, cwd=str(host.base / "drive_c")
         )
-    return enter.spawn(spec, fds[0], stdin, stdout)  # type: ignore[arg-type]
+    return enter.spawn(spec, fds[0], stdin, stdout)
 
 
 def run(host: Host, silo: str, *words: str, on_host: bool) -> str:

@@ -21,7 +21,7 @@ from winesilo.api import Host, Silo
 from winesilo.errors import SiloExists, SiloNotFound, UsageError, WinesiloError
 from winesilo.host.base import OnProgress
 from winesilo.models import Audit, Rendezvous
-from winesilo.services.model import Service
+from winesilo.services.model import Service, check_name
 
 FOLDER: Final = "C:\\analyze"
 RUNS: Final = 2
@@ -135,12 +135,14 @@ def analyze(
         on_progress: told what goes on.
 
     Raises:
-        UsageError: there is no such program.
+        UsageError: there is no such program, or no service can have such a name.
         SiloNotFound, SiloRunning: ``source``.
         WinesiloError: a silo could not be made or started.
     """
-    if _is_local(target) and not Path(target).is_file():
+    if _is_local(target) and not os.path.isfile(target):
         raise UsageError(f"there is no program {target}", "name a file, a program C:\\... or a service")
+    if not _is_program(target):
+        check_name(target)
     runs = []
     for number in range(RUNS):
         on_progress(f"run {number + 1} of {RUNS}", number / RUNS)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = [
     "Audit",
@@ -19,7 +22,7 @@ __all__ = [
     "model",
 ]
 
-T = TypeVar("T")
+T = TypeVar("T", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,7 @@ class Process:
 
 def model(cls: type[T], data: Mapping[str, Any]) -> T:
     """Make a dataclass from the daemon's JSON; keys it does not have are left out."""
-    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    names = {field.name for field in dataclasses.fields(cls)}
     return cls(**{name: value for name, value in data.items() if name in names})
 
 

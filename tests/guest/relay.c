@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * relay PIPE    for each message: its length as 32 bits, little-endian, and its bytes, written to the pipe; the
- *               answer comes back in the same form */
+ *               answer comes back in the same form. One without bytes is not written: it asks for the next message,
+ *               where an answer has several */
 
 #include <fcntl.h>
 #include <io.h>
@@ -31,7 +32,8 @@ int main(int argc, char **argv)
     _setmode(1, _O_BINARY);
     while (fread(&length, sizeof(length), 1, stdin) == 1 && length <= sizeof(message) &&
            fread(message, 1, length, stdin) == length) {
-        if (!TransactNamedPipe(pipe, message, length, message, sizeof(message), &size, NULL))
+        if (!(length ? TransactNamedPipe(pipe, message, length, message, sizeof(message), &size, NULL)
+                     : ReadFile(pipe, message, sizeof(message), &size, NULL)))
             return 1;
         fwrite(&(uint32_t){ size }, sizeof(length), 1, stdout);
         fwrite(message, 1, size, stdout);

@@ -17,11 +17,12 @@
  *   pauses      can be paused
  *   preshutdown wants to know before a shutdown
  *   fails-late  starts, then stops with error 42 a little later
+ *   deaf        its handler comes back from the control 129 only when the file C:\deaf.txt is there
  *   shared N... has the services N... in one process
  *
  * It writes the arguments of its main function, one per line, to C:\testsvc-NAME.txt, and what happens to all of
- * them to C:\testsvc.log: "run NAME", "stop NAME", "control CODE NAME". The user-defined control 128 makes it exit
- * with 6, without a report.
+ * them to C:\testsvc.log: "begin NAME", "run NAME", "stop NAME", "control CODE NAME". The user-defined control 128 makes
+ * it exit with 6, without a report.
  *
  * With `gone FILE` it is no service, but waits up to 30 s until no process runs FILE any more, as installers do
  * before they delete the program of a service that they have stopped. */
@@ -98,6 +99,13 @@ static void creep(DWORD state)
     }
 }
 
+/* Nothing tells of a file but looking. */
+static void await_file(void)
+{
+    while (GetFileAttributesW(L"C:\\deaf.txt") == INVALID_FILE_ATTRIBUTES)
+        Sleep(20);
+}
+
 static DWORD WINAPI control(DWORD code, DWORD type, void *data, void *context)
 {
     char what[40];
@@ -109,6 +117,8 @@ static DWORD WINAPI control(DWORD code, DWORD type, void *data, void *context)
     note(what, self->name);
     if (code == 128)
         ExitProcess(6);
+    if (code == 129 && is("deaf"))
+        await_file();
     if (code == SERVICE_CONTROL_PAUSE)
         report(SERVICE_PAUSED, 0);
     if (code == SERVICE_CONTROL_CONTINUE)
@@ -154,6 +164,7 @@ static void WINAPI service_main(DWORD argc, WCHAR **argv)
     self->stop_event = CreateEventW(NULL, TRUE, FALSE, NULL);
     write_arguments(argc, argv);
     self->status_handle = RegisterServiceCtrlHandlerExW(argv[0], control, self);
+    note("begin", self->name);
     start();
     if (is("fails")) {
         report(SERVICE_STOPPED, 0);

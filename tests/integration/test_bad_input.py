@@ -56,6 +56,13 @@ def refused(result: Result, code: int, *words: str) -> None:
         ("clone", "no-such", "x"),
         ("cp", r"no-such:C:\windows\win.ini", "/tmp/never"),
         ("service", "no-such", "ls"),
+        ("service", "no-such", "install", "tlntsvr"),
+        ("service", "no-such", "uninstall", "tlntsvr"),
+        ("audit", "no-such"),
+        ("analyze", "--from", "no-such", "Spooler"),
+        ("suspend", "no-such"),
+        ("resume", "no-such"),
+        ("update", "no-such", "--windows", "win10"),
     ],
 )
 def test_unknown_silo(cli: Cli, words: tuple[str, ...]) -> None:
@@ -65,8 +72,11 @@ def test_unknown_silo(cli: Cli, words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("name", ["../x", "", LONG, "with spaces", ".hidden", "a/b", "ünï", "-x"])
 def test_bad_names(cli: Cli, host: Host, name: str) -> None:
     before = {info.name for info in host.list()}
-    for command in ("create", "start", "inspect", "rm"):
+    for command in ("create", "start", "inspect", "rm", "audit", "suspend", "resume", "update"):
         refused(cli(command, "--", name), 2)
+    for command in ("install", "uninstall"):
+        refused(cli("service", "--", name, command, "tlntsvr"), 2)
+    refused(cli("analyze", f"--from={name}", "Spooler"), 2)
     assert {info.name for info in host.list()} == before
 
 
@@ -98,6 +108,18 @@ def test_wrong_usage(cli: Cli) -> None:
         ("service", "x"),
         ("service", "x", "start"),
         ("logs", "x", "-n", "0"),
+        ("audit",),
+        ("audit", "x", "y"),
+        ("analyze",),
+        ("analyze", "--timeout", "0", "x"),
+        ("analyze", "--from"),
+        ("suspend",),
+        ("resume",),
+        ("update",),
+        ("update", "x", "--windows"),
+        ("service", "x", "install"),
+        ("service", "x", "install", "one", "two"),
+        ("service", "x", "uninstall"),
     ):
         result = cli(*words)
         assert result.code == 2, result
@@ -120,6 +142,98 @@ def test_rm_of_a_running_silo(cli: Cli, silo: TemporarySilo) -> None:
     cli.ok("rm", "-f", silo.name)
     with pytest.raises(SiloNotFound):
         silo.silo.info()
+
+
+def test_update_that_makes_no_sense(cli: Cli, silo: TemporarySilo, new_silo: NewSilo) -> None:
+    """Nothing of it is done, also not what would have been right."""
+    other = new_silo(start=False)
+    before = cli("inspect", silo.name, "--json").json()
+    for words, code, text in (
+        (("--windows", "win42"), 2, "win42"),
+        (("--windows", "winxp"), 1, "running"),
+        (("--link", "no-such"), 1, "no-such"),
+        (("--link", other.name, "--link", "no-such"), 1, "no-such"),
+        (("--link", LONG), 2, "nnn"),
+        (("--link", silo.name), 2, silo.name),
+        (("--unlink", other.name), 2, other.name),
+        (("--publish", "nonsense"), 2, "nonsense"),
+        (("--publish", "127.0.0.1:0:99999"), 2, "99999"),
+        (("--link", other.name, "--publish", "1:2:3:4"), 2, "1:2:3:4"),
+        (("--unpublish", "80"), 2, "80"),
+    ):
+        refused(cli("update", silo.name, *words), code, text)
+    after = cli("inspect", silo.name, "--json").json()
+    assert {key: after[key] for key in ("links", "publish", "windows")} == {
+        key: before[key] for key in ("links", "publish", "windows")
+    }
+    assert not cli("inspect", other.name, "--json").json()["links"]
+
+
+def test_analyze_leaves_no_silos(cli: Cli, host: Host, silo: TemporarySilo, scratch: Path) -> None:
+    """Whatever is asked for; what can be seen to be wrong is before any silo is made."""
+    (scratch / "folder").mkdir()
+    for words, code, text in (
+        (("--from", silo.name, "Spooler"), 1, "running"),
+        ((f"{scratch}/missing.exe",), 2, "missing.exe"),
+        ((f"{scratch}/folder",), 2, "folder"),
+        ((f"{scratch}/{LONG}",), 2, "nnn"),
+        ((LONG,), 2, "nnn"),
+        (("",), 2, "''"),
+    ):
+        refused(cli("analyze", *words), code, text)
+    result = cli("analyze", r"C:\no-such.exe")
+    assert result.code == 1, result
+    assert "install: failed" in result.out, result
+    (scratch / "text.exe").write_text("no program")
+    result = cli("analyze", f"{scratch}/text.exe")
+    assert result.code == 1, result
+    assert "install: failed" in result.out, result
+    assert {info.name for info in host.list() if info.name.startswith("analyze-")} == set()
+
+
+def test_packages_of_a_silo_that_can_not_take_them(
+    cli: Cli, silo: TemporarySilo, new_silo: NewSilo, scratch: Path
+) -> None:
+    stopped = new_silo(start=False)
+    for command in ("install", "uninstall"):
+        refused(cli("service", stopped.name, command, "tlntsvr"), 1, "silo start")
+    (scratch / "file").write_text("x")
+    (scratch / "not-toml").mkdir()
+    (scratch / "not-toml" / "service.toml").write_bytes(b"\xff\x00[[")
+    (scratch / "a-folder" / "service.toml").mkdir(parents=True)
+    for words, code, text in (
+        (("install", f"{scratch}/missing"), 1, "missing"),
+        (("install", f"{scratch}/file"), 1, "file"),
+        (("install", f"{scratch}/not-toml"), 1, "not-toml"),
+        (("install", f"{scratch}/a-folder"), 1, "a-folder"),
+        (("install", f"{scratch}/{LONG}"), 1, "nnn"),
+        (("install", LONG), 1, "nnn"),
+        (("install", ""), 1, "''"),
+        (("uninstall", "tlntsvr"), 1, "tlntsvr"),
+        (("uninstall", LONG), 2, "nnn"),
+        (("uninstall", ""), 2, "''"),
+        (("uninstall", f"{scratch}/file"), 2, "file"),
+    ):
+        refused(cli("service", silo.name, *words), code, text)
+    silo.silo.suspend()
+    for command in ("install", "uninstall"):
+        refused(cli("service", silo.name, command, "tlntsvr"), 1, "suspended", f"silo resume {silo.name}")
+    silo.silo.resume()
+    assert "winesilo" not in silo.silo.run(["cmd", "/c", "dir", "/b", r"C:\windows\winesilo*"]).stdout
+
+
+def test_names_among_others(cli: Cli, silo: TemporarySilo, new_silo: NewSilo) -> None:
+    """One that fails does not keep the others from their turn; the first failure gives the exit code."""
+    stopped = new_silo(start=False)
+    result = cli("suspend", "no-such", stopped.name, silo.name)
+    assert (result.code, result.out) == (1, ""), result
+    assert "no-such" in result.err
+    assert "silo start" in result.err
+    assert silo.silo.info().state == "suspended"
+    result = cli("resume", LONG, stopped.name, silo.name)
+    assert result.code == 2, result
+    assert silo.silo.info().state == "running"
+    refused(cli("resume", silo.name), 1, "not suspended")
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from helpers import Cli, TemporarySilo
 
-from winesilo.errors import PackageError, PackageNotFound, ServiceExists, ServiceNotFound
+from winesilo.errors import PackageError, PackageNotFound, ServiceExists, ServiceNotFound, WinesiloError
 
 Guest = Callable[[str], Path]
 KEY = r"HKLM\Software\Mine"
@@ -123,8 +123,12 @@ def test_install_and_uninstall(silo: TemporarySilo, cli: Cli, package: Path) -> 
         ('[[value]]\nkey = \'HKLM\\Software\\X\'\nname = "Bad"\ntype = "dword"\ndata = "x"\n', PackageError),
         ('[[file]]\nsource = "missing"\ntarget = \'C:\\x\'\n', PackageError),
         ('[[service]]\nname = "RpcSs"\ncommand = "x"\n', ServiceExists),
+        ('[[service]]\nname = "' + "n" * 257 + '"\ncommand = "x"\n', WinesiloError),
+        ("[[folder]]\ntarget = 'C:\\" + "n" * 300 + "'\n", WinesiloError),
+        ("[[value]]\nkey = 'HKLM\\Software\\" + "n" * 300 + "'\nname = \"\"\ntype = \"sz\"\ndata = \"x\"\n",
+         WinesiloError),
         # what only shows when most of it is done
-        ('[[service]]\nname = "Second"\ncommand = "x"\nstart-type = "never"\n', Exception),
+        ('[[service]]\nname = "Second"\ncommand = "x"\nstart-type = "never"\n', WinesiloError),
         ('[[value]]\nkey = \'HKLM\\SAM2\\x\'\nname = ""\ntype = "sz"\ndata = "x"\n'
          '[[service]]\nname = "Third"\ncommand = "x"\nsvchost-group = "occupied"\n', PackageError),
     ],

@@ -45,6 +45,11 @@ def host_processes(host: Host) -> dict[int, psutil.Process]:
     return found
 
 
+def kill(process: psutil.Process) -> None:
+    process.kill()
+    wait_until(lambda: not process.is_running(), f"{process} is gone")
+
+
 def system_processes(host: Host) -> set[int]:
     """Windows' own services of the host, without the silos': their ids out here."""
     found = set()
@@ -97,9 +102,7 @@ def test_killed_processes_are_nobody_elses_business(
     for program in PROGRAMS:
         (inside,) = (process.unix_pid for process in victim.ps() if process.name.lower() == program)
         assert inside is not None
-        killed = host_processes(host)[inside]
-        killed.kill()
-        wait_until(lambda: not killed.is_running(), f"{program} is gone")  # noqa: B023 - called at once
+        kill(host_processes(host)[inside])
 
         endpoints.check(witness)
         now = {process.pid: process.name for process in witness.ps()}

@@ -9,7 +9,9 @@ import pytest
 from helpers import TemporarySilo, wait_until
 from telnet import DO, ECHO, IAC, NAWS, SB, SE, WILL, telnet
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="binds port 23 at the silo's own address")
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="an ordinary user's silos have another port for 23 at their address"
+)
 
 KEY = r"HKLM\SOFTWARE\Microsoft\TelnetServer\1.0"
 

@@ -14,7 +14,9 @@ from helpers import TemporarySilo, wait_until
 
 from winesilo.errors import ServiceError
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="binds port 80 at the silo's own address")
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="an ordinary user's silos have another port for 80 at their address"
+)
 
 ROOT = r"C:\inetpub\wwwroot"
 PARAMETERS = r"HKLM\SYSTEM\CurrentControlSet\Services\W3SVC\Parameters"

@@ -29,13 +29,16 @@ class RelayTransport:
 
     Args:
         silo: runs, and has ``relay.exe`` in ``C:\\``.
+        pipe: its server's pipe.
     """
 
-    def __init__(self, silo: Silo) -> None:
-        self._program = silo.popen([r"C:\relay.exe", PIPE_NAME], stdin=PIPE, stdout=PIPE)
+    def __init__(self, silo: Silo, pipe: str = PIPE_NAME) -> None:
+        self._pipe = pipe
+        self._program = silo.popen([r"C:\relay.exe", pipe], stdin=PIPE, stdout=PIPE)
         self._watchdog = threading.Timer(ANSWER_S, self._program.terminate)
         self._watchdog.start()
         self._unread = b""
+        self._asked = False
 
     def __enter__(self) -> RelayTransport:
         return self
@@ -59,21 +62,25 @@ class RelayTransport:
         """Nothing to do."""
 
     def send(self, data: bytes, **_: Any) -> None:
-        """Send a message."""
+        """Send a message; none of no bytes."""
         assert self._program.stdin is not None
         try:
             self._program.stdin.write(struct.pack("<I", len(data)) + data)
             self._program.stdin.flush()
         except BrokenPipeError:
-            raise DemoError(f"nobody answers at {PIPE_NAME}") from None
+            raise DemoError(f"nobody answers at {self._pipe}") from None
+        self._asked = True
 
     def recv(self, _force: int = 0, count: int = 0) -> bytes:
         """The answer, or ``count`` bytes of it."""
         assert self._program.stdout is not None
         if not self._unread:
+            if not self._asked:  # the rest of an answer in several messages
+                self.send(b"")
+            self._asked = False
             head = self._program.stdout.read(4)
             if len(head) < 4:
-                raise DemoError(f"nobody answers at {PIPE_NAME}")
+                raise DemoError(f"nobody answers at {self._pipe}")
             self._unread = self._program.stdout.read(*struct.unpack("<I", head))
         size = count or len(self._unread)
         data, self._unread = self._unread[:size], self._unread[size:]

@@ -20,12 +20,14 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from catalogue import CATALOGUE
 from document import Results, document
 from hostside import HostSide
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 from trial import Outcome, run_trial
 
@@ -57,6 +59,10 @@ def private_host(console: Console) -> Iterator[tuple[Host, HostSide]]:
         files.remove_tree(folder)
 
 
+def _show(status: Status, what: str, text: str) -> None:
+    status.update(f"{what}: {text}")
+
+
 def run_all(names: Sequence[str], versions: Sequence[str], console: Console, kept: Path) -> list[Outcome]:
     """Run the trials, one after the other; the results file is written after each."""
     results: Results = json.loads(kept.read_text()) if kept.is_file() else {}
@@ -74,7 +80,7 @@ def run_all(names: Sequence[str], versions: Sequence[str], console: Console, kep
                         hostside,
                         entry,
                         windows,
-                        lambda text: status.update(f"{name} on {windows}: {text}"),  # noqa: B023
+                        partial(_show, status, f"{name} on {windows}"),
                     )
                 outcomes.append(outcome)
                 seconds = round(time.monotonic() - begin, 1)

@@ -6,6 +6,7 @@ Each is installed in the silo by ``silo service NAME install``, from its package
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -126,7 +127,7 @@ class CiSvc(StandIn):
         """Wait until it is found by both; the other silo's may not be."""
         super().check(silo)
         for words in (("common",), ("common", silo.name)):
-            eventually(lambda: self._found(silo, *words), DemoError, READY_S, "it was not indexed")  # noqa: B023
+            eventually(partial(self._found, silo, *words), DemoError, READY_S, "it was not indexed")
         other = next(name for name in NAMES if name != silo.name)
         if found := find(silo, "common", other):
             raise DemoError(f"the index of silo {silo.name} knows {found} of silo {other}")

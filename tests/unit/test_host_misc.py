@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_write_atomic_replaces_and_cleans_up(tmp_path: Path) -> None:
     files.write_atomic(path, b"two", sync=False)
     assert path.read_bytes() == b"two"
     with pytest.raises(TypeError):
-        files.write_atomic(path, 3)  # type: ignore[arg-type]
+        files.write_atomic(path, cast("bytes", 3))
     assert os.listdir(tmp_path) == ["f"]
 
 

@@ -6,6 +6,7 @@ import os
 import struct
 import threading
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -21,7 +22,7 @@ from winesilo.errors import (
     UsageError,
 )
 from winesilo.host import process
-from winesilo.host.agent import WindowsProcess
+from winesilo.host.agent import Agent, WindowsProcess
 from winesilo.host.registry_file import Key, Registry, Value
 from winesilo.host.watcher import HANGUP, READABLE, Watcher
 from winesilo.interposer import config
@@ -90,7 +91,7 @@ def test_hive_life(tmp_path: Path) -> None:
     shared = SharedMemory(tmp_path / "shared.mem")
     agent = FakeAgent()
     agent.loaded = True  # a leftover of a daemon that could not unload it
-    hive = registry.Hive(agent, 3, path, shared)  # type: ignore[arg-type]
+    hive = registry.Hive(cast(Agent, agent), 3, path, shared)
     hive.load()
     assert agent.calls == ["load", "unload", "load"]
     assert not hive.save_if_changed()
@@ -329,8 +330,8 @@ def test_unknown_versions(name: object) -> None:
 # -- the interposer's files -----------------------------------------------------------------------
 
 
-def make_config(**changes: object) -> Config:
-    fields: dict[str, object] = {
+def make_config(**changes: Any) -> Config:
+    fields: dict[str, Any] = {
         "silo_id": 7,
         "address": "127.7.0.7",
         "shared": Path("/run/shared.mem"),
@@ -342,7 +343,7 @@ def make_config(**changes: object) -> Config:
         "volatile": ["machine\\hardware"],
         **changes,
     }
-    return Config(**fields)  # type: ignore[arg-type]
+    return Config(**fields)
 
 
 def test_config_lines() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,10 +31,10 @@ def store(tmp_path: Path) -> Store:
     return Store(paths)
 
 
-def add(store: Store, name: str, **changes: object) -> Record:
+def add(store: Store, name: str, **changes: Any) -> Record:
     number = store.next_id()
     record = new_record(name, number, store.choose_address(None, number), None, [])
-    record = dataclasses.replace(record, **changes)  # type: ignore[arg-type]
+    record = dataclasses.replace(record, **changes)
     store.create(record, b"hive")
     return record
 

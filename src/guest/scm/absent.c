@@ -1,4 +1,4 @@
-/* Functions of the protocol that Wine's SCM has not got either: Wine's clients call none of them.
+/* Functions of the protocol that are not documented, and one for service triggers, which nothing has.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 
@@ -12,25 +12,9 @@
 
 ABSENT(ScSetServiceBitsW)
 ABSENT(ScSetServiceBitsA)
-ABSENT(RChangeServiceConfigA)
-ABSENT(RCreateServiceA)
-ABSENT(REnumDependentServicesA)
-ABSENT(REnumServicesStatusA)
-ABSENT(ROpenSCManagerA)
-ABSENT(ROpenServiceA)
-ABSENT(RQueryServiceConfigA)
-ABSENT(RQueryServiceLockStatusA)
-ABSENT(RStartServiceA)
-ABSENT(RGetServiceDisplayNameA)
-ABSENT(RGetServiceKeyNameA)
 ABSENT(ScGetCurrentGroupStateW)
-ABSENT(RChangeServiceConfig2A)
-ABSENT(RQueryServiceConfig2A)
-ABSENT(REnumServicesStatusExA)
 ABSENT(Opnum43)
-ABSENT(RCreateServiceWOW64A)
 ABSENT(Opnum46)
-ABSENT(RControlServiceExA)
 ABSENT(Opnum52)
 ABSENT(Opnum53)
 ABSENT(Opnum54)

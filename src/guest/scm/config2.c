@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Answers are structures with offsets for pointers ([MS-SCMR] 2.2.34 and following), but for the description: Wine's
- * client takes a u16 size and the text. */
+ * client takes a u16 size and the text. Who asks in ANSI gets the document's form. */
 
 #include "scm.h"
 
@@ -164,6 +164,7 @@ u32_t RChangeServiceConfig2W(SC_RPC_HANDLE handle, rpc_config_info info)
 struct answer {
     BYTE *buffer;
     DWORD size, used;
+    BOOL ansi;
 };
 
 /* Memory that is there only if it fits; used counts on. */
@@ -186,13 +187,22 @@ static void put(struct answer *answer, const void *data, DWORD size)
 /* Puts a text, if there is one, and its offset into a field of the structure in front. */
 static void put_text(struct answer *answer, DWORD field, const WCHAR *text, size_t characters)
 {
-    DWORD offset = answer->used;
+    DWORD offset = answer->used, bytes;
+    char *ansi;
 
     if (!text)
         return;
     if (field + sizeof(offset) <= answer->size)
         memcpy(answer->buffer + field, &offset, sizeof(offset));
-    put(answer, text, (DWORD)(characters * sizeof(*text)));
+    if (!answer->ansi) {
+        put(answer, text, (DWORD)(characters * sizeof(*text)));
+        return;
+    }
+    bytes = (DWORD)WideCharToMultiByte(CP_ACP, 0, text, (int)characters, NULL, 0, NULL, NULL);
+    ansi = allocate(bytes);
+    WideCharToMultiByte(CP_ACP, 0, text, (int)characters, ansi, (int)bytes, NULL, NULL);
+    put(answer, ansi, bytes);
+    release(ansi);
 }
 
 static void query_description(const struct service *service, struct answer *answer)
@@ -200,7 +210,13 @@ static void query_description(const struct service *service, struct answer *answ
     const WCHAR *text = service->config.description;
     DWORD bytes = text ? (DWORD)((wcslen(text) + 1) * sizeof(*text)) : 0;
     WORD size = (WORD)(bytes > 0xfffe ? 0xfffe : bytes);
+    DWORD offset = 0;
 
+    if (answer->ansi) {
+        put(answer, &offset, sizeof(offset));
+        put_text(answer, 0, text, text ? wcslen(text) + 1 : 0);
+        return;
+    }
     put(answer, &size, sizeof(size));
     put(answer, text ? text : L"", text ? bytes : sizeof(WCHAR));
 }
@@ -278,9 +294,9 @@ static DWORD query(const struct service *service, DWORD level, struct answer *an
     return ERROR_INVALID_LEVEL;
 }
 
-u32_t RQueryServiceConfig2W(SC_RPC_HANDLE handle, u32_t level, byte_t *buffer, u32_t size, u32_t *needed)
+DWORD query_level(SC_RPC_HANDLE handle, u32_t level, BOOL ansi, byte_t *buffer, u32_t size, u32_t *needed)
 {
-    struct answer answer = {buffer, size, 0};
+    struct answer answer = {buffer, size, 0, ansi};
     struct service *service;
     DWORD error = check_handle(handle, HANDLE_SERVICE, SERVICE_QUERY_CONFIG, &service);
 
@@ -295,4 +311,9 @@ u32_t RQueryServiceConfig2W(SC_RPC_HANDLE handle, u32_t level, byte_t *buffer, u
         return error;
     *needed = answer.used;
     return answer.used > size ? ERROR_INSUFFICIENT_BUFFER : ERROR_SUCCESS;
+}
+
+u32_t RQueryServiceConfig2W(SC_RPC_HANDLE handle, u32_t level, byte_t *buffer, u32_t size, u32_t *needed)
+{
+    return query_level(handle, level, FALSE, buffer, size, needed);
 }

@@ -112,6 +112,7 @@ DWORD add_service(const WCHAR *name, struct config *config, struct service **add
         return error;
     }
     *added = append_service(name, config);
+    notify_database(name, SERVICE_NOTIFY_CREATED);
     return ERROR_SUCCESS;
 }
 
@@ -126,8 +127,10 @@ static void remove_service(struct service *service)
     if (*link)
         *link = service->next;
     service->gone = TRUE;
-    if (!service->driver_host) /* that has no key */
+    if (!service->driver_host) { /* that has no key, and came without a word */
         RegDeleteTreeW(root, service->name);
+        notify_database(service->name, SERVICE_NOTIFY_DELETED);
+    }
     changed();
 }
 

@@ -183,6 +183,17 @@ DWORD group_position(const WCHAR *group)
     return MAXDWORD - 1;
 }
 
+/* One that no service of the group has: [MS-SCMR] 3.1.4.12, lpdwTagId. */
+DWORD new_tag(const WCHAR *group)
+{
+    DWORD highest = 0;
+
+    for (struct service *service = services; service; service = service->next)
+        if (in_group(service, group) && service->config.tag > highest)
+            highest = service->config.tag;
+    return highest + 1;
+}
+
 /* The tag's place in GroupOrderList\GROUP, a REG_BINARY of u32: how many, and the tags in order. */
 DWORD tag_position(const WCHAR *group, DWORD tag)
 {

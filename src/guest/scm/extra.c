@@ -15,7 +15,7 @@ static void fill(const struct service *service, extra_status *status)
     status->changes = service->changes;
     status->died = service->died;
     status->process_exit = service->process_exit;
-    status->failures = service->failures;
+    status->failures = failures_now(service);
 }
 
 u32_t ExtraWait(wchar_t *name, u32_t changes, u32_t timeout, extra_status *status)

@@ -90,10 +90,11 @@ struct due {
     struct service *service;
     SC_ACTION_TYPE type;
     DWORD changes; /* of the service's status when it failed: another start makes the action void */
+    DWORD failures;
 };
 
 /* "%1%" in the command stands for how often the service has failed. */
-static WCHAR *command_for(const struct service *service, const WCHAR *pattern)
+static WCHAR *command_for(const WCHAR *pattern, DWORD failures)
 {
     WCHAR *command = NULL, *copy, *place;
     DWORD size = ExpandEnvironmentStringsW(pattern, NULL, 0);
@@ -103,7 +104,7 @@ static WCHAR *command_for(const struct service *service, const WCHAR *pattern)
     if ((place = wcsstr(copy, L"%1%"))) {
         *place = 0;
         append(&command, copy);
-        append_number(&command, service->failures);
+        append_number(&command, failures);
         append(&command, place + 3);
     } else {
         append(&command, copy);
@@ -112,7 +113,7 @@ static WCHAR *command_for(const struct service *service, const WCHAR *pattern)
     return command;
 }
 
-static void run_command(const struct service *service)
+static void run_command(const struct service *service, DWORD failures)
 {
     STARTUPINFOW startup = {.cb = sizeof(startup)};
     PROCESS_INFORMATION made;
@@ -121,7 +122,7 @@ static void run_command(const struct service *service)
 
     read_failure_actions(service->name, &actions);
     if (actions.command && *actions.command) {
-        command = command_for(service, actions.command);
+        command = command_for(actions.command, failures);
         unlock();
         if (CreateProcessW(NULL, command, NULL, NULL, FALSE, DETACHED_PROCESS, NULL, NULL, &startup, &made)) {
             CloseHandle(made.hThread);
@@ -146,10 +147,10 @@ static void CALLBACK carry_out(PTP_CALLBACK_INSTANCE instance, void *context, PT
         if (due->type == SC_ACTION_RESTART && service->changes == due->changes)
             start_later(service, NULL);
         else if (due->type == SC_ACTION_RUN_COMMAND)
-            run_command(service);
+            run_command(service, due->failures);
         else if (due->type == SC_ACTION_REBOOT)
             say("has failed, and asks for a reboot, which a silo does not do; failures:", service->name,
-                service->failures);
+                due->failures);
     }
     let_go(service);
     unlock();
@@ -171,7 +172,31 @@ static void plan(struct service *service, const SC_ACTION *action)
     due->service = hold(service);
     due->type = action->Type;
     due->changes = service->changes;
+    due->failures = service->failures;
     SetThreadpoolTimer(timer, &time, 0, 0);
+}
+
+/* It has not failed for the whole reset period: its next failure is the first again. Without actions there is no such
+ * period, and the count is that since boot. */
+static BOOL forgotten(const struct service *service, const struct failure_actions *actions)
+{
+    return actions->count && actions->reset_period != INFINITE &&
+           now() - service->last_failure >= (ULONGLONG)actions->reset_period * 1000;
+}
+
+/* How often it has failed within the reset period. The caller holds the lock. */
+DWORD failures_now(const struct service *service)
+{
+    struct failure_actions actions;
+    DWORD failures = service->failures;
+
+    if (!failures)
+        return 0;
+    read_failure_actions(service->name, &actions);
+    if (forgotten(service, &actions))
+        failures = 0;
+    free_failure_actions(&actions);
+    return failures;
 }
 
 /* The n-th failure within the reset period takes the n-th action, more failures the last one. The caller holds the
@@ -179,16 +204,14 @@ static void plan(struct service *service, const SC_ACTION *action)
 void service_failed(struct service *service)
 {
     struct failure_actions actions;
-    ULONGLONG time = now();
 
     if (stopping_all || service->deleted)
         return;
     read_failure_actions(service->name, &actions);
-    if (actions.reset_period != INFINITE && service->failures &&
-        time - service->last_failure >= (ULONGLONG)actions.reset_period * 1000)
+    if (forgotten(service, &actions))
         service->failures = 0;
     service->failures++;
-    service->last_failure = time;
+    service->last_failure = now();
     if (actions.count)
         plan(service, &actions.actions[service->failures < actions.count ? service->failures - 1 : actions.count - 1]);
     free_failure_actions(&actions);

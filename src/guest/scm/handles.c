@@ -21,6 +21,13 @@ static const GENERIC_MAPPING service_rights = {
     .GenericAll = SERVICE_ALL_ACCESS,
 };
 
+struct handle *managers;
+
+static struct handle **list_of(const struct handle *handle)
+{
+    return handle->service ? &handle->service->handles : &managers;
+}
+
 static DWORD map_access(DWORD access, const GENERIC_MAPPING *rights)
 {
     if (access & MAXIMUM_ALLOWED)
@@ -43,13 +50,16 @@ DWORD new_handle(enum handle_kind kind, struct service *service, DWORD access, S
 
     handle->kind = kind;
     handle->access = map_access(access, kind == HANDLE_MANAGER ? &manager_rights : &service_rights);
-    if (service) {
-        handle->service = hold(service);
-        handle->next = service->handles;
-        service->handles = handle;
-    }
+    handle->service = service ? hold(service) : NULL;
+    handle->next = *list_of(handle);
+    *list_of(handle) = handle;
     *made = handle;
     return ERROR_SUCCESS;
+}
+
+BOOL is_handle(const void *context, enum handle_kind kind)
+{
+    return context && *(const enum handle_kind *)context == kind;
 }
 
 /* Which service it is of; *service may be NULL for a handle of the manager. */
@@ -57,7 +67,7 @@ DWORD check_handle(SC_RPC_HANDLE context, enum handle_kind kind, DWORD access, s
 {
     struct handle *handle = context;
 
-    if (!handle || handle->kind != kind)
+    if (!is_handle(context, kind))
         return ERROR_INVALID_HANDLE;
     if ((handle->access & access) != access)
         return ERROR_ACCESS_DENIED;
@@ -69,18 +79,15 @@ DWORD check_handle(SC_RPC_HANDLE context, enum handle_kind kind, DWORD access, s
 /* The caller holds the lock. */
 void close_handle(struct handle *handle)
 {
-    struct service *service = handle->service;
+    struct handle **link = list_of(handle);
 
     drop_notifies(handle);
-    if (service) {
-        struct handle **link = &service->handles;
-
-        while (*link && *link != handle)
-            link = &(*link)->next;
-        if (*link)
-            *link = handle->next;
-        let_go(service);
-    }
+    while (*link && *link != handle)
+        link = &(*link)->next;
+    if (*link)
+        *link = handle->next;
+    if (handle->service)
+        let_go(handle->service);
     release(handle);
 }
 
@@ -93,6 +100,8 @@ void __RPC_USER SC_RPC_HANDLE_rundown(SC_RPC_HANDLE handle)
 
 u32_t RCloseServiceHandle(SC_RPC_HANDLE *handle)
 {
+    if (!is_handle(*handle, HANDLE_MANAGER) && !is_handle(*handle, HANDLE_SERVICE))
+        return ERROR_INVALID_HANDLE;
     SC_RPC_HANDLE_rundown(*handle);
     *handle = NULL;
     return ERROR_SUCCESS;

@@ -76,14 +76,13 @@ static DWORD check_creation(const struct creation *new, struct config *config)
         return error;
     if (!is_name(new->name) || (new->display && wcslen(new->display) > NAME_LIMIT))
         return ERROR_INVALID_NAME;
-    if (!*new->image)
+    if (!*new->image || (new->tag && (!new->group || !*new->group)))
         return ERROR_INVALID_PARAMETER;
     if ((error = parse_dependencies(new->dependencies, new->dependencies_size, config)))
         return error;
     config->type = new->type;
     config->start = new->start;
     config->error = new->error;
-    config->tag = new->tag ? *new->tag : 0;
     config->image = copy_string(new->image);
     config->group = copy_string(new->group);
     config->display = copy_string(new->display);
@@ -117,7 +116,11 @@ static u32_t create(const struct creation *new, BOOL wow64, SC_RPC_HANDLE *made)
 
     config.wow64 = wow64;
     lock();
-    if (!error && !(error = check_unique(new)) && !(error = add_service(new->name, &config, &service)))
+    if (!error)
+        error = check_unique(new);
+    if (!error && new->tag)
+        *new->tag = config.tag = new_tag(config.group);
+    if (!error && !(error = add_service(new->name, &config, &service)))
         error = new_handle(HANDLE_SERVICE, service, new->access, made);
     unlock();
     free_config(&config);
@@ -362,9 +365,10 @@ u32_t REnumDependentServicesW(SC_RPC_HANDLE handle, u32_t states, byte_t *buffer
 /* ---- the lock: since Windows Vista it keeps nobody from anything ---- */
 
 static struct {
+    enum handle_kind kind;
     BOOL taken;
     ULONGLONG since;
-} database_lock;
+} database_lock = {HANDLE_LOCK, FALSE, 0};
 
 u32_t RLockServiceDatabase(SC_RPC_HANDLE manager, SC_RPC_LOCK *made)
 {
@@ -391,6 +395,8 @@ void __RPC_USER SC_RPC_LOCK_rundown(SC_RPC_LOCK context)
 
 u32_t RUnlockServiceDatabase(SC_RPC_LOCK *context)
 {
+    if (!is_handle(*context, HANDLE_LOCK))
+        return ERROR_INVALID_SERVICE_LOCK;
     SC_RPC_LOCK_rundown(*context);
     *context = NULL;
     return ERROR_SUCCESS;

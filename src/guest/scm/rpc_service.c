@@ -83,9 +83,7 @@ static DWORD apply_change(struct service *service, const struct change *change, 
         config->start = change->start;
     if (change->error != SERVICE_NO_CHANGE)
         config->error = change->error;
-    if (change->tag)
-        config->tag = *change->tag;
-    if (change->image && !*change->image)
+    if ((change->image && !*change->image) || (change->display && wcslen(change->display) > NAME_LIMIT))
         return ERROR_INVALID_PARAMETER;
     set_string(&config->image, change->image);
     set_string(&config->group, change->group);
@@ -93,6 +91,11 @@ static DWORD apply_change(struct service *service, const struct change *change, 
     set_string(&config->display, change->display);
     if (change->dependencies && (error = parse_dependencies(change->dependencies, change->dependencies_size, config)))
         return error;
+    if (change->tag) {
+        if (!config->group || !*config->group)
+            return ERROR_INVALID_PARAMETER;
+        *change->tag = config->tag = new_tag(config->group);
+    }
     if (change->display) {
         struct service *other = find_display(change->display);
 
@@ -289,18 +292,20 @@ u32_t RControlService(SC_RPC_HANDLE handle, u32_t code, rpc_status *answer)
     return error;
 }
 
-u32_t RControlServiceExW(SC_RPC_HANDLE handle, u32_t code, u32_t level, rpc_control_in *in, rpc_control_out *out)
+u32_t RControlServiceExW(SC_RPC_HANDLE handle, u32_t code, u32_t level, u32_t in_level, rpc_reason *in,
+                         u32_t *out_level, rpc_status_process **out)
 {
     SERVICE_STATUS status = {0};
     rpc_status_process *answer;
     DWORD error;
 
     (void)in; /* the reason is for the event log */
-    out->status = NULL;
-    if (level != 1)
+    *out_level = level;
+    *out = NULL;
+    if (level != 1 || in_level != level)
         return ERROR_INVALID_LEVEL;
     error = control(handle, code, &status);
-    if ((out->status = answer = midl_user_allocate(sizeof(*answer))))
+    if ((*out = answer = midl_user_allocate(sizeof(*answer))))
         memcpy(&answer->status, &status, sizeof(answer->status));
     return error;
 }

@@ -121,6 +121,9 @@ DWORD write_strings(HKEY key, const WCHAR *name, const WCHAR *strings);
 DWORD write_number(HKEY key, const WCHAR *name, DWORD number);
 DWORD read_milliseconds(HKEY key, const WCHAR *name, DWORD otherwise);
 
+/* config2.c */
+DWORD query_level(SC_RPC_HANDLE handle, u32_t level, BOOL ansi, byte_t *buffer, u32_t size, u32_t *needed);
+
 /* process.c */
 extern DWORD pipe_timeout, kill_timeout;
 DWORD listen_for_processes(void); /* makes the pipe; */
@@ -150,6 +153,7 @@ unsigned collect_dependents(struct service *service, DWORD states, struct servic
 BOOL state_matches(const struct service *service, DWORD states);
 DWORD group_position(const WCHAR *group);
 DWORD tag_position(const WCHAR *group, DWORD tag);
+DWORD new_tag(const WCHAR *group);
 void forget_groups(void);
 BOOL in_group(const struct service *service, const WCHAR *group);
 BOOL is_driver(const struct service *service);
@@ -176,23 +180,33 @@ void read_failure_actions(const WCHAR *name, struct failure_actions *actions);
 DWORD write_failure_actions(const WCHAR *name, const struct failure_actions *actions);
 void free_failure_actions(struct failure_actions *actions);
 void service_failed(struct service *service);
+DWORD failures_now(const struct service *service);
 
 /* notify.c */
 void notify_status(struct service *service);
+void notify_database(const WCHAR *name, DWORD bit);
 void drop_notifies(struct handle *handle);
 
 /* handles.c */
-enum handle_kind { HANDLE_MANAGER = 0x4d, HANDLE_SERVICE = 0x53, HANDLE_NOTIFY = 0x4e };
+enum handle_kind { /* the first field of all contexts: a client may send one for another */
+    HANDLE_MANAGER = 0x4d,
+    HANDLE_SERVICE = 0x53,
+    HANDLE_NOTIFY = 0x4e,
+    HANDLE_LOCK = 0x4c,
+};
 struct handle {
     enum handle_kind kind;
     DWORD access;
     struct service *service;
     struct notify *notify; /* that was asked for with this handle */
     BOOL told;             /* of the service's present state */
-    struct handle *next;   /* of the same service */
+    struct backlog *backlog; /* what a manager's handle has not been told of */
+    struct handle *next;     /* of the same service, or of those of the manager */
 };
+extern struct handle *managers;
 DWORD new_handle(enum handle_kind kind, struct service *service, DWORD access, SC_RPC_HANDLE *made);
 DWORD check_handle(SC_RPC_HANDLE handle, enum handle_kind kind, DWORD access, struct service **service);
+BOOL is_handle(const void *context, enum handle_kind kind);
 void close_handle(struct handle *handle);
 
 #endif

@@ -32,30 +32,30 @@ _FIELDS: Final = (
 )  # fmt: skip
 
 
-class _Status(NDRSTRUCT):  # type: ignore[misc]
+class _Status(NDRSTRUCT):
     structure = tuple((field, DWORD) for field in _FIELDS)
 
 
-class _Wait(NDRCALL):  # type: ignore[misc]
+class _Wait(NDRCALL):
     opnum = 0
     structure = (("Name", WSTR), ("Changes", DWORD), ("Timeout", DWORD))
 
 
-class _WaitResponse(NDRCALL):  # type: ignore[misc]
+class _WaitResponse(NDRCALL):
     structure = (("Status", _Status), ("ErrorCode", DWORD))
 
 
-class _Shutdown(NDRCALL):  # type: ignore[misc]
+class _Shutdown(NDRCALL):
     opnum = 1
     structure = (("Timeout", DWORD), ("Size", DWORD))
 
 
-class _Dependencies(NDRCALL):  # type: ignore[misc]
+class _Dependencies(NDRCALL):
     opnum = 2
     structure = (("Name", WSTR), ("Size", DWORD))
 
 
-class _Terminate(NDRCALL):  # type: ignore[misc]
+class _Terminate(NDRCALL):
     opnum = 3
     structure = (("Name", WSTR), ("Size", DWORD))
 

@@ -4,7 +4,8 @@
  *
  *   Good...     runs until it is asked to stop; its main function returns at once
  *   Crash...    reports that it runs, and then accesses memory that is not there
- *   Never...    never reports anything */
+ *   Never...    never reports anything
+ *   Deaf...     runs; its handler comes back from the control 128 only when the file C:\deaf.txt is there */
 
 #include <windows.h>
 
@@ -14,6 +15,13 @@
 struct instance {
     SERVICE_STATUS_HANDLE handle;
 };
+
+/* Nothing tells of a file but looking. */
+static void await_file(void)
+{
+    while (GetFileAttributesW(L"C:\\deaf.txt") == INVALID_FILE_ATTRIBUTES)
+        Sleep(20);
+}
 
 static void report(struct instance *self, DWORD state)
 {
@@ -28,6 +36,8 @@ static DWORD WINAPI control(DWORD code, DWORD type, void *data, void *context)
 {
     (void)type;
     (void)data;
+    if (code == 128)
+        await_file();
     if (code == SERVICE_CONTROL_STOP)
         report(context, SERVICE_STOPPED);
     return NO_ERROR;
