@@ -36,21 +36,33 @@ static DWORD listen_for_calls(void)
     return status;
 }
 
+/* What must work for a silo to start; `silo start` shows the last line of the log if it does not. */
+static void start(void)
+{
+    static const struct {
+        DWORD (*begin)(void);
+        const char *failure;
+    } steps[] = {
+        {database_open, "can't read the services, error"},
+        {listen_for_processes, "can't make the pipe for services, error"},
+        {listen_for_calls, "can't make the pipe for calls, error"},
+    };
+
+    for (unsigned i = 0; i < COUNT(steps); i++) {
+        DWORD error = steps[i].begin();
+
+        if (error) {
+            say(steps[i].failure, L"services.exe", error);
+            TerminateProcess(GetCurrentProcess(), error);
+        }
+    }
+}
+
 void scm_entry(void)
 {
-    DWORD error;
-
     InitializeCriticalSection(&scm_lock);
     read_parameters();
-    error = database_open();
-    if (!error)
-        error = listen_for_processes();
-    if (!error)
-        error = listen_for_calls();
-    if (error) {
-        say("can't start, error", L"services.exe", error);
-        TerminateProcess(GetCurrentProcess(), error);
-    }
+    start();
     start_automatic_services();
     serve_connections();
 }

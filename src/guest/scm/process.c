@@ -365,19 +365,22 @@ void serve_connections(void)
     for (;;) {
         OVERLAPPED overlapped = {.hEvent = event};
         HANDLE connected = listening;
-        DWORD error = ConnectNamedPipe(listening, &overlapped) ? ERROR_PIPE_CONNECTED : GetLastError(), size;
+        DWORD error = ConnectNamedPipe(listening, &overlapped) ? ERROR_PIPE_CONNECTED : GetLastError(), size, failure;
 
         if (error == ERROR_IO_PENDING && GetOverlappedResult(listening, &overlapped, &size, TRUE))
             error = ERROR_PIPE_CONNECTED;
         listening = make_pipe(); /* first, so that there always is one */
+        failure = listening == INVALID_HANDLE_VALUE ? GetLastError() : ERROR_SUCCESS;
         lock();
         if (error == ERROR_PIPE_CONNECTED)
             attach(connected);
         else
             CloseHandle(connected);
         unlock();
-        if (listening == INVALID_HANDLE_VALUE)
-            TerminateProcess(GetCurrentProcess(), ERROR_NO_MORE_ITEMS);
+        if (failure) {
+            say("can't make another pipe for services, error", L"services.exe", failure);
+            TerminateProcess(GetCurrentProcess(), failure);
+        }
     }
 }
 
