@@ -2,25 +2,18 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The pipe's protocol is that of Wine's sechost.dll (dlls/sechost/service.c, service_control_dispatcher; the same in 8.0
- * and 10.0): a request is four u32 (magic, size of it all, characters of the name with its NUL, control), the name, and
- * data; the answer is one u32. Control 0 starts the service; its data are the arguments, each with a NUL, and one NUL.
- * A process finds the pipe's number in a volatile key. One number serves all: who has connected, the pipe tells. */
+ * What is said over the pipe is in pipe.h. A process finds the pipe's number in a volatile key. One number serves all:
+ * who has connected, the pipe tells. */
 
 #include "scm.h"
+
+#include "pipe.h"
 
 #include <userenv.h>
 #include <wchar.h>
 #include <winternl.h>
 
-#define REQUEST_MAGIC 0x57494e45
 #define FSCTL_PIPE_GET_CONNECTION_ATTRIBUTE 0x110030
-#define PIPE_NUMBER 0
-
-struct request {
-    DWORD magic, size, name_size, control;
-    BYTE data[];
-};
 
 DWORD pipe_timeout, kill_timeout;
 static struct process *processes;
@@ -301,7 +294,7 @@ static HANDLE make_pipe(void)
     WCHAR *name = NULL;
     HANDLE pipe;
 
-    append(&name, L"\\\\.\\pipe\\net\\NtControlPipe");
+    append(&name, PIPE_NAME);
     append_number(&name, PIPE_NUMBER);
     pipe = CreateNamedPipeW(name, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED, PIPE_TYPE_BYTE | PIPE_WAIT,
                             PIPE_UNLIMITED_INSTANCES, 1024, 1024, 10000, NULL);
