@@ -3,11 +3,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * An SC_HANDLE is an RPC context handle of [MS-SCMR], with Wine's functions and with ours: handles may be mixed. Wine's DLLs
- * have the rest of the API: see redirect.def for what leads here. */
+ * have the rest of the API: see exports.def for what leads here. */
 #ifndef SCM_API_H
 #define SCM_API_H
 
-#define _ADVAPI32_ /* we are it: its functions are not imported */
 #include <windows.h>
 #include <winsvc.h>
 
@@ -16,7 +15,8 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* scm_call.c: calls of the stubs return the error instead of raising it. Before the first one: */
-BOOL scm_ready(void); /* FALSE, with the last error set, where the RPC runtime is not there */
+BOOL scm_load(void); /* FALSE, with the last error set, where the RPC runtime is not there */
+BOOL scm_ready(const void *handle); /* that, and the handle may be one */
 
 /* Functions of Wine's sechost.dll, which loads us: an import would be a circle. */
 extern SC_HANDLE(WINAPI *wine_OpenSCManagerW)(LPCWSTR, LPCWSTR, DWORD);

@@ -9,6 +9,7 @@
 
 #include "scm_api.h"
 
+#define HANDLE_SIZE 64 /* at most, of what is behind a context handle */
 #define STATUS_FIRST 0x10000 /* errors of RPC and Win32 are below, codes of NT above */
 
 SC_HANDLE(WINAPI *wine_OpenSCManagerW)(LPCWSTR, LPCWSTR, DWORD);
@@ -18,7 +19,7 @@ SC_HANDLE(WINAPI *wine_CreateServiceW)(SC_HANDLE, LPCWSTR, LPCWSTR, DWORD, DWORD
 BOOL(WINAPI *wine_CloseServiceHandle)(SC_HANDLE);
 FARPROC scm_ndr_client_call; /* NdrClientCall2 */
 
-BOOL scm_ready(void)
+BOOL scm_load(void)
 {
     static const struct {
         const char *dll, *name;
@@ -44,6 +45,21 @@ BOOL scm_ready(void)
     return TRUE;
 }
 
+/* Whatever else is wrong with a handle the runtime finds out; but it reads what is behind it under a lock, and would
+ * never give that back where there is nothing. */
+BOOL scm_ready(const void *handle)
+{
+    MEMORY_BASIC_INFORMATION memory;
+
+    if (!scm_load())
+        return FALSE;
+    if (VirtualQuery(handle, &memory, sizeof(memory)) == sizeof(memory) && memory.State == MEM_COMMIT &&
+        !(memory.Protect & (PAGE_NOACCESS | PAGE_GUARD)) &&
+        (BYTE *)memory.BaseAddress + memory.RegionSize - (const BYTE *)handle >= HANDLE_SIZE)
+        return TRUE;
+    return scm_done(ERROR_INVALID_HANDLE);
+}
+
 /* ---- exceptions ---- */
 
 /* What Windows' functions answer: their documentation under "Return value". */
@@ -58,7 +74,6 @@ static DWORD error_of(DWORD code)
     case RPC_S_INVALID_BINDING:
     case RPC_X_SS_IN_NULL_CONTEXT:
     case RPC_X_SS_CONTEXT_MISMATCH:
-    case (DWORD)STATUS_ACCESS_VIOLATION: /* a handle that points nowhere */
         return ERROR_INVALID_HANDLE;
     }
     return code;
@@ -68,7 +83,7 @@ static BOOL is_ours(const EXCEPTION_RECORD *record)
 {
     if (record->ExceptionFlags & (EXCEPTION_UNWINDING | EXCEPTION_EXIT_UNWIND))
         return FALSE;
-    return record->ExceptionCode < STATUS_FIRST || record->ExceptionCode == (DWORD)STATUS_ACCESS_VIOLATION;
+    return record->ExceptionCode < STATUS_FIRST;
 }
 
 #ifdef __x86_64__

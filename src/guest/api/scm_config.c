@@ -66,7 +66,7 @@ static BOOL query_config(SC_HANDLE service, QUERY_SERVICE_CONFIGW *to, DWORD siz
 
     if (!needed || (!to && size))
         return scm_done(ERROR_INVALID_ADDRESS);
-    if (!scm_ready())
+    if (!scm_ready(service))
         return FALSE;
     error = RQueryServiceConfigW(service, &config, MAXLONG, &unused); /* we have room for all */
     if (!error) {
@@ -98,7 +98,7 @@ SC_HANDLE WINAPI CreateServiceA(SC_HANDLE manager, LPCSTR name, LPCSTR display, 
     SC_HANDLE made = NULL;
     DWORD error;
 
-    if (!scm_ready())
+    if (!scm_ready(manager))
         return NULL;
     error = scm_wide_list(dependencies, &list);
     for (unsigned i = 0; !error && i < COUNT(texts); i++)

@@ -177,7 +177,7 @@ static BOOL query(SC_HANDLE service, DWORD level, BYTE *buffer, DWORD size, DWOR
         return scm_done(ERROR_INVALID_LEVEL);
     if (!needed || (!buffer && size))
         return scm_done(ERROR_INVALID_ADDRESS);
-    if (!scm_ready())
+    if (!scm_ready(service))
         return FALSE;
     error = ask(service, level, &wire);
     if (!error && (*needed = row->convert(&wire, buffer, size, ansi)) > size)
@@ -207,7 +207,7 @@ BOOL WINAPI ChangeServiceConfig2W(SC_HANDLE service, DWORD level, LPVOID info)
     rpc_preferred_node wire_node;
     rpc_bytes wire_bytes;
 
-    if (!scm_ready())
+    if (!scm_ready(service))
         return FALSE;
     if (info && level == SERVICE_CONFIG_FAILURE_ACTIONS) {
         wire_actions = (rpc_failure_actions){actions->dwResetPeriod, actions->lpRebootMsg, actions->lpCommand,

@@ -15,8 +15,8 @@ static DWORD control(SC_HANDLE service, DWORD code, DWORD level, DWORD reason, W
                      SERVICE_STATUS_PROCESS *status)
 {
     rpc_reason wire = {reason, comment};
-    rpc_control_in in = {&wire};
-    rpc_control_out out = {NULL};
+    rpc_control_in in = {level, &wire};
+    rpc_control_out out = {0};
     DWORD error = RControlServiceExW(service, code, level, &in, &out);
 
     if (out.status)
@@ -33,7 +33,7 @@ BOOL WINAPI ControlServiceExW(SC_HANDLE service, DWORD code, DWORD level, PVOID 
         return scm_done(ERROR_INVALID_LEVEL);
     if (!reason)
         return scm_done(ERROR_INVALID_PARAMETER);
-    return scm_ready() && scm_done(control(service, code, level, reason->dwReason, reason->pszComment,
+    return scm_ready(service) && scm_done(control(service, code, level, reason->dwReason, reason->pszComment,
                                            &reason->ServiceStatus));
 }
 
@@ -47,7 +47,7 @@ BOOL WINAPI ControlServiceExA(SC_HANDLE service, DWORD code, DWORD level, PVOID 
         return scm_done(ERROR_INVALID_LEVEL);
     if (!reason)
         return scm_done(ERROR_INVALID_PARAMETER);
-    if (!scm_ready() || !scm_done(scm_wide(reason->pszComment, &comment)))
+    if (!scm_ready(service) || !scm_done(scm_wide(reason->pszComment, &comment)))
         return FALSE;
     error = control(service, code, level, reason->dwReason, comment, &reason->ServiceStatus);
     scm_release(comment);
@@ -60,15 +60,15 @@ SC_LOCK WINAPI LockServiceDatabase(SC_HANDLE manager)
 {
     SC_RPC_LOCK lock = NULL;
 
-    return scm_ready() && scm_done(RLockServiceDatabase(manager, &lock)) ? lock : NULL;
+    return scm_ready(manager) && scm_done(RLockServiceDatabase(manager, &lock)) ? lock : NULL;
 }
 
 BOOL WINAPI UnlockServiceDatabase(SC_LOCK lock)
 {
     DWORD error;
 
-    if (!scm_ready())
-        return FALSE;
+    if (!scm_ready(lock))
+        return GetLastError() == ERROR_INVALID_HANDLE ? scm_done(ERROR_INVALID_SERVICE_LOCK) : FALSE;
     error = RUnlockServiceDatabase(&lock);
     return scm_done(error == ERROR_INVALID_HANDLE ? ERROR_INVALID_SERVICE_LOCK : error);
 }
@@ -82,7 +82,7 @@ static BOOL query_lock(SC_HANDLE manager, QUERY_SERVICE_LOCK_STATUSW *to, DWORD 
 
     if (!needed || (!to && size))
         return scm_done(ERROR_INVALID_ADDRESS);
-    if (!scm_ready())
+    if (!scm_ready(manager))
         return FALSE;
     error = RQueryServiceLockStatusW(manager, &status, MAXLONG, &unused); /* we have room for all */
     if (!error) {
@@ -124,7 +124,7 @@ BOOL WINAPI QueryServiceObjectSecurity(SC_HANDLE service, SECURITY_INFORMATION i
 
     if (!needed || (!to && size))
         return scm_done(ERROR_INVALID_ADDRESS);
-    if (!scm_ready())
+    if (!scm_ready(service))
         return FALSE;
     do { /* it may grow in between */
         scm_release(buffer);
@@ -152,7 +152,7 @@ BOOL WINAPI SetServiceObjectSecurity(SC_HANDLE service, SECURITY_INFORMATION inf
 
     if (!from)
         return scm_done(ERROR_INVALID_ADDRESS);
-    if (!scm_ready())
+    if (!scm_ready(service))
         return FALSE;
     status = RtlMakeSelfRelativeSD(from, NULL, &size); /* says how long it is */
     if (!size)

@@ -339,7 +339,7 @@ static BOOL host(const SERVICE_TABLE_ENTRYW *table, BOOL ansi)
         count++;
     if (!count)
         return scm_done(ERROR_INVALID_PARAMETER);
-    if (!scm_ready())
+    if (!scm_load())
         return FALSE;
     if (InterlockedExchange(&hosting, TRUE))
         return scm_done(ERROR_SERVICE_ALREADY_RUNNING);

@@ -95,7 +95,7 @@ static BOOL enumerate(const struct request *request, ENUM_SERVICE_STATUSW *to, D
     if (!needed || !returned || (!to && size))
         return scm_done(ERROR_INVALID_ADDRESS);
     *needed = *returned = 0;
-    if (!scm_ready())
+    if (!scm_ready(request->handle))
         return FALSE;
     error = ask(request, &list);
     if (!error)

@@ -117,9 +117,7 @@ static DWORD notify(SC_HANDLE handle, DWORD mask, SERVICE_NOTIFYW *buffer, BOOL 
     if (!buffer || !buffer->pfnNotifyCallback ||
         (buffer->dwVersion != SERVICE_NOTIFY_STATUS_CHANGE_1 && buffer->dwVersion != SERVICE_NOTIFY_STATUS_CHANGE_2))
         return ERROR_INVALID_PARAMETER;
-    if (!handle)
-        return ERROR_INVALID_HANDLE;
-    if (!scm_ready())
+    if (!scm_ready(handle))
         return GetLastError();
     if (!(request = scm_allocate(sizeof(*request))))
         return ERROR_NOT_ENOUGH_MEMORY;

@@ -82,7 +82,7 @@ BOOL WINAPI SetServiceStatus(SERVICE_STATUS_HANDLE handle, LPSERVICE_STATUS stat
 
     if (!status)
         return scm_done(ERROR_INVALID_ADDRESS);
-    if (!scm_ready())
+    if (!scm_ready(handle))
         return FALSE;
     memcpy(&wire, status, sizeof(wire));
     error = RSetServiceStatus((SC_RPC_HANDLE)handle, &wire);

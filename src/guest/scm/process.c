@@ -127,10 +127,20 @@ static void reap_later(struct process *process)
         SetThreadpoolTimer(process->reaper, &time, 0, 0);
 }
 
+/* The end of the pipe tells the process that none of its services runs any more. What is being said is said first. */
+static void hang_up(struct process *process)
+{
+    if (!process->pipe || process->busy || !process->leaving || process->services)
+        return;
+    CloseHandle(process->pipe);
+    process->pipe = NULL;
+}
+
 /* It gets no new services, and has some time to end. */
 void retire_process(struct process *process)
 {
     process->leaving = TRUE;
+    hang_up(process);
     reap_later(process);
 }
 
@@ -336,14 +346,14 @@ static void attach(HANDLE pipe)
     unsigned waiting = 0;
 
     for (; process && !(pid && process->pid == pid); process = process->next) {
-        if (!process->pipe && process->handle && !process->ended) {
+        if (!process->pipe && process->handle && !process->ended && !process->leaving) {
             only = process;
             waiting++;
         }
     }
     if (!process && waiting == 1)
         process = only;
-    if (!process || process->pipe || process->ended) {
+    if (!process || process->pipe || process->ended || process->leaving) {
         CloseHandle(pipe);
         return;
     }
@@ -461,6 +471,7 @@ DWORD send_command(struct process *process, const WCHAR *name, DWORD control, co
     error = exchange(process, request, deadline, result);
     lock();
     process->busy = FALSE;
+    hang_up(process);
     changed();
     release(request);
     return error;
