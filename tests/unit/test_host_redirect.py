@@ -65,6 +65,23 @@ def test_forwards_the_named_exports_only(original: bytes) -> None:
     assert after == {**before, "two": b"winesilo.two"}
 
 
+def test_adds_exports(original: bytes) -> None:
+    before = read(original)
+    made = redirect.redirect(original, {"two", "aaa", "ninth", "zzz"}, "winesilo", add=True)
+    new = {name: f"winesilo.{name}".encode() for name in ("aaa", "ninth", "two", "zzz")}
+    expected: dict[str | int, bytes | int] = {**before}
+    expected.update(new)
+    assert read(made) == expected
+    with pefile.PE(data=made) as pe:
+        table = pe.DIRECTORY_ENTRY_EXPORT.struct
+        pointers = struct.unpack("<6I", pe.get_data(table.AddressOfNames, 24))
+        names = [pe.get_string_at_rva(pointer) for pointer in pointers]
+        ordinals = {symbol.name: symbol.ordinal for symbol in pe.DIRECTORY_ENTRY_EXPORT.symbols}
+    assert names == sorted(names)
+    assert ordinals[b"one"] == 7
+    assert read(redirect.redirect(made, {"zzz"}, "other"))["zzz"] == b"other.zzz"
+
+
 def test_keeps_ordinals(original: bytes) -> None:
     with pefile.PE(data=redirect.redirect(original, {"one"}, "winesilo")) as pe:
         numbers = {symbol.ordinal: symbol.forwarder for symbol in pe.DIRECTORY_ENTRY_EXPORT.symbols}

@@ -2,8 +2,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Answers are structures with offsets for pointers ([MS-SCMR] 2.2.34 and following), but for the description: Wine's
- * client takes a u16 size and the text. Who asks in ANSI gets the document's form. */
+ * Answers are structures with offsets for pointers ([MS-SCMR] 2.2.34 and following). */
 
 #include "scm.h"
 
@@ -208,17 +207,10 @@ static void put_text(struct answer *answer, DWORD field, const WCHAR *text, size
 static void query_description(const struct service *service, struct answer *answer)
 {
     const WCHAR *text = service->config.description;
-    DWORD bytes = text ? (DWORD)((wcslen(text) + 1) * sizeof(*text)) : 0;
-    WORD size = (WORD)(bytes > 0xfffe ? 0xfffe : bytes);
     DWORD offset = 0;
 
-    if (answer->ansi) {
-        put(answer, &offset, sizeof(offset));
-        put_text(answer, 0, text, text ? wcslen(text) + 1 : 0);
-        return;
-    }
-    put(answer, &size, sizeof(size));
-    put(answer, text ? text : L"", text ? bytes : sizeof(WCHAR));
+    put(answer, &offset, sizeof(offset));
+    put_text(answer, 0, text, text ? wcslen(text) + 1 : 0);
 }
 
 static void query_failure_actions(const struct service *service, struct answer *answer)

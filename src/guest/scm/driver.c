@@ -10,10 +10,11 @@
 
 #include "scm.h"
 
+#include "pipe.h"
+
 #include <wchar.h>
 
 #define CONTROL_FORWARD 0x80000000u
-#define CONTROL_START 0u
 #define UNLOAD_MS 3000 /* for a driver to unload: it frees memory and closes files */
 #define GONE_MS 5000   /* for a process to be gone that was ended */
 

@@ -2,25 +2,18 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The pipe's protocol is that of Wine's sechost.dll (dlls/sechost/service.c, service_control_dispatcher; the same in 8.0
- * and 10.0): a request is four u32 (magic, size of it all, characters of the name with its NUL, control), the name, and
- * data; the answer is one u32. Control 0 starts the service; its data are the arguments, each with a NUL, and one NUL.
- * A process finds the pipe's number in a volatile key. One number serves all: who has connected, the pipe tells. */
+ * What is said over the pipe is in pipe.h. A process finds the pipe's number in a volatile key. One number serves all:
+ * who has connected, the pipe tells. */
 
 #include "scm.h"
+
+#include "pipe.h"
 
 #include <userenv.h>
 #include <wchar.h>
 #include <winternl.h>
 
-#define REQUEST_MAGIC 0x57494e45
 #define FSCTL_PIPE_GET_CONNECTION_ATTRIBUTE 0x110030
-#define PIPE_NUMBER 0
-
-struct request {
-    DWORD magic, size, name_size, control;
-    BYTE data[];
-};
 
 DWORD pipe_timeout, kill_timeout;
 static struct process *processes;
@@ -134,10 +127,20 @@ static void reap_later(struct process *process)
         SetThreadpoolTimer(process->reaper, &time, 0, 0);
 }
 
+/* The end of the pipe tells the process that none of its services runs any more. What is being said is said first. */
+static void hang_up(struct process *process)
+{
+    if (!process->pipe || process->busy || !process->leaving || process->services)
+        return;
+    CloseHandle(process->pipe);
+    process->pipe = NULL;
+}
+
 /* It gets no new services, and has some time to end. */
 void retire_process(struct process *process)
 {
     process->leaving = TRUE;
+    hang_up(process);
     reap_later(process);
 }
 
@@ -301,7 +304,7 @@ static HANDLE make_pipe(void)
     WCHAR *name = NULL;
     HANDLE pipe;
 
-    append(&name, L"\\\\.\\pipe\\net\\NtControlPipe");
+    append(&name, PIPE_NAME);
     append_number(&name, PIPE_NUMBER);
     pipe = CreateNamedPipeW(name, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED, PIPE_TYPE_BYTE | PIPE_WAIT,
                             PIPE_UNLIMITED_INSTANCES, 1024, 1024, 10000, NULL);
@@ -343,14 +346,14 @@ static void attach(HANDLE pipe)
     unsigned waiting = 0;
 
     for (; process && !(pid && process->pid == pid); process = process->next) {
-        if (!process->pipe && process->handle && !process->ended) {
+        if (!process->pipe && process->handle && !process->ended && !process->leaving) {
             only = process;
             waiting++;
         }
     }
     if (!process && waiting == 1)
         process = only;
-    if (!process || process->pipe || process->ended) {
+    if (!process || process->pipe || process->ended || process->leaving) {
         CloseHandle(pipe);
         return;
     }
@@ -471,6 +474,7 @@ DWORD send_command(struct process *process, const WCHAR *name, DWORD control, co
     error = exchange(process, request, deadline, result);
     lock();
     process->busy = FALSE;
+    hang_up(process);
     changed();
     release(request);
     return error;

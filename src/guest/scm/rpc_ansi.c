@@ -404,11 +404,12 @@ u32_t RStartServiceA(SC_RPC_HANDLE handle, u32_t count, char **arguments)
     return error;
 }
 
-u32_t RControlServiceExA(SC_RPC_HANDLE handle, u32_t control, u32_t level, u32_t in_level, rpc_reason_a *in,
-                         u32_t *out_level, rpc_status_process **out)
+u32_t RControlServiceExA(SC_RPC_HANDLE handle, u32_t code, u32_t level, rpc_control_in_a *in, rpc_control_out *out)
 {
-    (void)in; /* the reason is for the event log */
-    return RControlServiceExW(handle, control, level, in_level, NULL, out_level, out);
+    rpc_reason reason = {in->reason ? in->reason->reason : 0, NULL}; /* the SCM has no use for the comment */
+    rpc_control_in wide = {in->level, in->reason ? &reason : NULL};
+
+    return RControlServiceExW(handle, code, level, &wide, out);
 }
 
 u32_t RQueryServiceLockStatusA(SC_RPC_HANDLE manager, rpc_lock_status_a *answer, u32_t size, u32_t *needed)

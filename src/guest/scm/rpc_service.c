@@ -6,6 +6,8 @@
 
 #include <wchar.h>
 
+#define CONFIG_SIZE 64 /* of QUERY_SERVICE_CONFIGW for a 64-bit client, without its texts */
+
 static WCHAR *answer_string(const WCHAR *text)
 {
     size_t size = (wcslen(text ? text : L"") + 1) * sizeof(*text);
@@ -16,29 +18,61 @@ static WCHAR *answer_string(const WCHAR *text)
     return copy;
 }
 
+static size_t bytes_of(const WCHAR *text)
+{
+    return (wcslen(text ? text : L"") + 1) * sizeof(*text);
+}
+
+/* One string, as it has no other place on the wire: a slash, which no name has in it, behind each. The client makes
+ * a list of it. */
+static WCHAR *joined_dependencies(const struct config *config)
+{
+    WCHAR *joined = NULL;
+
+    for (const WCHAR *name = config->need_services; name && *name; name += wcslen(name) + 1) {
+        append(&joined, name);
+        append(&joined, L"/");
+    }
+    for (const WCHAR *group = config->need_groups; group && *group; group += wcslen(group) + 1) {
+        append(&joined, L"+");
+        append(&joined, group);
+        append(&joined, L"/");
+    }
+    return joined;
+}
+
 u32_t RQueryServiceConfigW(SC_RPC_HANDLE handle, rpc_config *answer, u32_t size, u32_t *needed)
 {
     struct service *service;
     DWORD error = check_handle(handle, HANDLE_SERVICE, SERVICE_QUERY_CONFIG, &service);
     struct config *config;
+    WCHAR *dependencies;
 
-    (void)size; /* Wine's client copies into the caller's buffer by itself, and says when that is too small */
     memset(answer, 0, sizeof(*answer));
     *needed = 0;
     if (error)
         return error;
     lock();
     config = &service->config;
+    dependencies = joined_dependencies(config);
+    *needed = (u32_t)(CONFIG_SIZE + bytes_of(config->image) + bytes_of(config->group) + bytes_of(dependencies) +
+                      bytes_of(config->account) + bytes_of(display_of(service)));
+    if (*needed > size) {
+        unlock();
+        release(dependencies);
+        return ERROR_INSUFFICIENT_BUFFER;
+    }
     answer->type = config->type;
     answer->start = config->start;
     answer->error = config->error;
     answer->tag = config->tag;
     answer->image = answer_string(config->image);
     answer->group = answer_string(config->group);
-    answer->dependencies = NULL; /* Wine's client takes one string for a list: programs would read on behind it */
+    answer->dependencies = answer_string(dependencies);
     answer->account = answer_string(config->account);
     answer->display = answer_string(display_of(service));
     unlock();
+    release(dependencies);
     return ERROR_SUCCESS;
 }
 
@@ -266,7 +300,7 @@ static DWORD right_for(DWORD control)
     return control >= 128 && control <= 255 ? SERVICE_USER_DEFINED_CONTROL : 0;
 }
 
-static DWORD control(SC_RPC_HANDLE handle, DWORD code, SERVICE_STATUS *status)
+static DWORD control(SC_RPC_HANDLE handle, DWORD code, SERVICE_STATUS *status, DWORD *pid)
 {
     struct service *service;
     DWORD right = right_for(code), error;
@@ -278,6 +312,7 @@ static DWORD control(SC_RPC_HANDLE handle, DWORD code, SERVICE_STATUS *status)
     lock();
     hold(service);
     error = control_service(service, code, now() + pipe_timeout, status);
+    *pid = service->process ? service->process->pid : 0;
     let_go(service);
     unlock();
     return error;
@@ -286,53 +321,45 @@ static DWORD control(SC_RPC_HANDLE handle, DWORD code, SERVICE_STATUS *status)
 u32_t RControlService(SC_RPC_HANDLE handle, u32_t code, rpc_status *answer)
 {
     SERVICE_STATUS status = {0};
-    DWORD error = control(handle, code, &status);
+    DWORD pid, error = control(handle, code, &status, &pid);
 
     memcpy(answer, &status, sizeof(*answer));
     return error;
 }
 
-u32_t RControlServiceExW(SC_RPC_HANDLE handle, u32_t code, u32_t level, u32_t in_level, rpc_reason *in,
-                         u32_t *out_level, rpc_status_process **out)
+/* Why a service is stopped: one general reason, a major and a minor one, each in its range or in that of programs' own;
+ * "SERVICE_CONTROL_STATUS_REASON_PARAMS" of the Windows documentation, winsvc.h. */
+static BOOL is_reason(DWORD reason)
+{
+    DWORD general = reason >> 28, major = reason & 0x00ff0000, minor = reason & 0xffff;
+    BOOL custom = general == SERVICE_STOP_REASON_FLAG_CUSTOM >> 28;
+
+    if (!custom && general != SERVICE_STOP_REASON_FLAG_PLANNED >> 28 &&
+        general != SERVICE_STOP_REASON_FLAG_UNPLANNED >> 28)
+        return FALSE;
+    if (!(major > SERVICE_STOP_REASON_MAJOR_MIN && major < SERVICE_STOP_REASON_MAJOR_MAX) &&
+        !(major >= SERVICE_STOP_REASON_MAJOR_MIN_CUSTOM && major <= SERVICE_STOP_REASON_MAJOR_MAX_CUSTOM))
+        return FALSE;
+    return (minor > SERVICE_STOP_REASON_MINOR_MIN && minor < SERVICE_STOP_REASON_MINOR_MAX) ||
+           minor >= SERVICE_STOP_REASON_MINOR_MIN_CUSTOM;
+}
+
+u32_t RControlServiceExW(SC_RPC_HANDLE handle, u32_t code, u32_t level, rpc_control_in *in, rpc_control_out *out)
 {
     SERVICE_STATUS status = {0};
     rpc_status_process *answer;
-    DWORD error;
+    DWORD error, pid = 0;
 
-    (void)in; /* the reason is for the event log */
-    *out_level = level;
-    *out = NULL;
-    if (level != 1 || in_level != level)
+    out->level = level;
+    out->status = NULL;
+    if (level != 1 || in->level != level)
         return ERROR_INVALID_LEVEL;
-    error = control(handle, code, &status);
-    if ((*out = answer = midl_user_allocate(sizeof(*answer))))
+    if (!in->reason || (code == SERVICE_CONTROL_STOP && !is_reason(in->reason->reason)))
+        return ERROR_INVALID_PARAMETER;
+    error = control(handle, code, &status, &pid);
+    if ((out->status = answer = midl_user_allocate(sizeof(*answer)))) {
         memcpy(&answer->status, &status, sizeof(answer->status));
+        answer->pid = pid;
+    }
     return error;
-}
-
-/* ---- security: everybody may do everything, as with Wine ---- */
-
-u32_t RQueryServiceObjectSecurity(SC_RPC_HANDLE handle, u32_t information, byte_t *buffer, u32_t size, u32_t *needed)
-{
-    DWORD error = check_handle(handle, HANDLE_SERVICE, READ_CONTROL, NULL);
-    SECURITY_DESCRIPTOR_RELATIVE descriptor = {.Revision = SECURITY_DESCRIPTOR_REVISION,
-                                               .Control = SE_SELF_RELATIVE | SE_DACL_PRESENT};
-
-    (void)information;
-    memset(buffer, 0, size);
-    *needed = sizeof(descriptor);
-    if (error)
-        return error;
-    if (size < sizeof(descriptor))
-        return ERROR_INSUFFICIENT_BUFFER;
-    memcpy(buffer, &descriptor, sizeof(descriptor)); /* a list that is there and empty of place: all access */
-    return ERROR_SUCCESS;
-}
-
-u32_t RSetServiceObjectSecurity(SC_RPC_HANDLE handle, u32_t information, byte_t *buffer, u32_t size)
-{
-    (void)information;
-    (void)buffer;
-    (void)size;
-    return check_handle(handle, HANDLE_SERVICE, 0, NULL);
 }

@@ -6,9 +6,7 @@
  *
  * The group is a REG_MULTI_SZ of services under Windows NT\CurrentVersion\Svchost; what a service is, its Parameters
  * key says: ServiceDll, ServiceMain (the name of its main function), ServiceDllUnloadOnStop. A DLL is loaded when its
- * service starts, so that one that can't be loaded stops its own service only. A service's thread stays until the
- * service has stopped, also where its main function has returned: Wine's dispatcher takes a service without a thread
- * for one that does not run, and would end the process with the first that stops. */
+ * service starts, so that one that can't be loaded stops its own service only. */
 
 #include <windows.h>
 #include <winsvc.h>
@@ -160,9 +158,10 @@ static void WINAPI host(DWORD count, WCHAR **arguments)
         return;
     }
     hosted.main(count, arguments);
-    await_stop(arguments[0]);
-    if (hosted.unload)
-        FreeLibrary(hosted.library);
+    if (!hosted.unload)
+        return;
+    await_stop(arguments[0]); /* it may use its DLL until then */
+    FreeLibrary(hosted.library);
 }
 
 /* ---- the group ---- */
@@ -225,24 +224,10 @@ static DWORD fill_table(void)
     return count;
 }
 
-/* A table with one row would take any service: Wine's dispatcher does not look at its name then. */
-static void WINAPI nobody(DWORD count, WCHAR **arguments)
-{
-    (void)count;
-    report_failure(arguments[0], ERROR_SERVICE_NOT_IN_EXE);
-}
-
 void svchost_entry(void)
 {
-    static WCHAR no_name[] = L"?";
-    DWORD count;
-
     parse(GetCommandLineW());
-    if (!(count = fill_table()))
+    if (!fill_table())
         ExitProcess(ERROR_SERVICE_NOT_IN_EXE);
-    if (count == 1) {
-        table[1].lpServiceName = no_name;
-        table[1].lpServiceProc = nobody;
-    }
     ExitProcess(StartServiceCtrlDispatcherW(table) ? ERROR_SUCCESS : GetLastError());
 }

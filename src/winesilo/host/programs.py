@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 #: Wine's DLLs that have functions of which winesilo.dll has better ones.
 REDIRECTED: Final = ("advapi32.dll", "sechost.dll")
+#: The one in which programs look for all of these functions, as documented: it gets those that it lacks.
+_COMPLETE: Final = "advapi32.dll"
 _TARGET: Final = "winesilo"
 _FOLDER64: Final = Path("windows/system32")
 _FOLDER32: Final = Path("windows/syswow64")
@@ -82,7 +84,7 @@ def _make(built: Path, target: Path, originals: dict[Path, Path]) -> None:
         image = original.read_bytes()
         if not redirect.is_builtin(image):
             raise InterposerError(f"{original} is not a DLL of Wine's own", "reinstall Wine")
-        (partial / place).write_bytes(redirect.redirect(image, ours, _TARGET))
+        (partial / place).write_bytes(redirect.redirect(image, ours, _TARGET, add=place.name == _COMPLETE))
         log.debug("made %s from %s", place, original)
     remove_tree(target)
     partial.rename(target)

@@ -1,8 +1,8 @@
 """Copies of Wine's DLLs, of which some exports lead to a DLL of ours.
 
 Some functions of Wine's DLLs do nothing, or less than Windows'.  Silos get copies of these DLLs in which an
-export that :file:`winesilo.dll` has too is a forwarder to it; all else is as it was.  So programs, and Wine's
-own DLLs, find ours whatever way they look for the function.
+export that :file:`winesilo.dll` has too is a forwarder to it, and one that Wine's has not got can be added;
+all else is as it was.  So programs, and Wine's own DLLs, find ours whatever way they look for the function.
 """
 
 from __future__ import annotations
@@ -46,20 +46,23 @@ def exports(image: bytes) -> frozenset[str]:
     return frozenset(_Dll(image).named)
 
 
-def redirect(image: bytes, names: Collection[str], target: str) -> bytes:
+def redirect(image: bytes, names: Collection[str], target: str, *, add: bool = False) -> bytes:
     """A copy of one of Wine's DLLs, as a native DLL, with some of its exports forwarded.
 
     Sections at its end that only debuggers read are left out: they are most of such a file.
 
     Args:
         image: the PE file.
-        names: exports to forward; those that the file does not have are not added.
+        names: exports to forward.
         target: the DLL they lead to, without its extension.
+        add: whether those that the file does not have are added; else they are left out.
 
     Raises:
         InterposerError: it is no PE file with exports.
     """
-    return _Dll(image).with_forwarders({name: f"{target}.{name}".encode() for name in names})
+    dll = _Dll(image)
+    wanted = names if add else set(names) & dll.named.keys()
+    return dll.with_forwarders({name: f"{target}.{name}".encode() for name in sorted(wanted)})
 
 
 class _Dll:
@@ -107,35 +110,59 @@ class _Dll:
         return kept
 
     def _export_section(self, address: int, forwarders: dict[str, bytes]) -> bytes:
-        """An export directory table, its address table and the forwarders, those that were there too.
+        """An export directory table, its three tables and the texts they point to.
 
-        A forwarder is one because it lies in the directory: so all of them must move.
-        The tables of names and ordinals stay where they are.
+        A forwarder is one because it lies in the directory: so those that were there move, too.  Exports keep
+        their ordinals; new ones come behind.  Names stay where they are; their table is sorted by them.
         """
         old = self.pe.DIRECTORY_ENTRY_EXPORT.struct
-        functions = list(
-            struct.unpack(
-                f"<{old.NumberOfFunctions}I", self._read(old.AddressOfFunctions, 4 * old.NumberOfFunctions)
-            )
-        )
+        functions = list(self._numbers("I", old.AddressOfFunctions, old.NumberOfFunctions))
+        pointers = self._numbers("I", old.AddressOfNames, old.NumberOfNames)
+        indices = self._numbers("H", old.AddressOfNameOrdinals, old.NumberOfNames)
+        added = [name for name in forwarders if name not in self.named]
+        count = len(pointers) + len(added)
+        total = len(functions) + len(added)
+        texts_at = address + _EXPORT_TABLE + 4 * total + 6 * count
+        texts = bytearray()
+
+        def put(text: bytes) -> int:
+            place = texts_at + len(texts)
+            texts.extend(text + b"\0")
+            return place
+
         begin, size = self.directory.VirtualAddress, self.directory.Size
         own = {self.named[name] - old.Base: text for name, text in forwarders.items() if name in self.named}
-        texts = bytearray()
-        texts_at = address + _EXPORT_TABLE + 4 * len(functions)
         for index, function in enumerate(functions):
             text = own.get(index)
             if text is None and begin <= function < begin + size:
                 text = self.pe.get_string_at_rva(function)
             if text is not None:
-                functions[index] = texts_at + len(texts)
-                texts += text + b"\0"
+                functions[index] = put(text)
+        rows = [
+            (self.pe.get_string_at_rva(pointer), pointer, index)
+            for pointer, index in zip(pointers, indices, strict=True)
+        ]
+        for name in added:
+            rows.append((name.encode(), put(name.encode()), len(functions)))
+            functions.append(put(forwarders[name]))
+        rows.sort()
+        names_at = address + _EXPORT_TABLE + 4 * total
         table = struct.pack(
             "<IIHHIIIIIII",
             old.Characteristics, old.TimeDateStamp, old.MajorVersion, old.MinorVersion, old.Name, old.Base,
-            len(functions), old.NumberOfNames,
-            address + _EXPORT_TABLE, old.AddressOfNames, old.AddressOfNameOrdinals,
+            total, count, address + _EXPORT_TABLE, names_at, names_at + 4 * count,
         )  # fmt: skip
-        return table + struct.pack(f"<{len(functions)}I", *functions) + bytes(texts)
+        return (
+            table
+            + struct.pack(f"<{total}I", *functions)
+            + struct.pack(f"<{count}I", *(pointer for _, pointer, _ in rows))
+            + struct.pack(f"<{count}H", *(index for _, _, index in rows))
+            + bytes(texts)
+        )
+
+    def _numbers(self, kind: str, rva: int, count: int) -> tuple[int, ...]:
+        layout = f"<{count}{kind}"
+        return struct.unpack(layout, self._read(rva, struct.calcsize(layout)))
 
     def _read(self, rva: int, size: int) -> bytes:
         data = bytes(self.pe.get_data(rva, size))

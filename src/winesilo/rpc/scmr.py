@@ -268,10 +268,9 @@ class ScmConnection:
             )
 
     def description(self, service: ServiceHandle) -> str:
-        """The description; as Wine has it, the buffer is a u16 size in bytes and the text."""
+        """The description; the buffer is an offset and the text."""
         buffer = self._level(service, SERVICE_CONFIG_DESCRIPTION)
-        size = int.from_bytes(buffer[:2], "little")
-        return buffer[2 : 2 + size].decode("utf-16-le", "replace").split("\0")[0]
+        return _text_at(buffer, _number(buffer))
 
     def delayed_start(self, service: ServiceHandle) -> bool:
         """Whether an auto-start service starts after the others."""
