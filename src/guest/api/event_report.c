@@ -30,7 +30,7 @@ HANDLE WINAPI RegisterEventSourceW(const WCHAR *server, const WCHAR *source)
         return NULL;
     }
     event_find_log(source, log);
-    if (!lstrcmpiW(log, L"Security")) { /* only the system writes there */
+    if (!lstrcmpiW(log, L"Security") || !lstrcmpiW(source, L"Security")) { /* only the system writes there */
         SetLastError(ERROR_ACCESS_DENIED);
         return NULL;
     }

@@ -178,6 +178,7 @@ static void plan(struct service *service, const SC_ACTION *action)
  * lock. */
 void service_failed(struct service *service)
 {
+    const SC_ACTION *action = NULL;
     struct failure_actions actions;
     ULONGLONG time = now();
 
@@ -190,6 +191,10 @@ void service_failed(struct service *service)
     service->failures++;
     service->last_failure = time;
     if (actions.count)
-        plan(service, &actions.actions[service->failures < actions.count ? service->failures - 1 : actions.count - 1]);
+        action = &actions.actions[service->failures < actions.count ? service->failures - 1 : actions.count - 1];
+    if (service->died)
+        report_crash(service, action);
+    if (action)
+        plan(service, action);
     free_failure_actions(&actions);
 }

@@ -117,8 +117,10 @@ static u32_t create(const struct creation *new, BOOL wow64, SC_RPC_HANDLE *made)
 
     config.wow64 = wow64;
     lock();
-    if (!error && !(error = check_unique(new)) && !(error = add_service(new->name, &config, &service)))
+    if (!error && !(error = check_unique(new)) && !(error = add_service(new->name, &config, &service))) {
+        report_installed(service);
         error = new_handle(HANDLE_SERVICE, service, new->access, made);
+    }
     unlock();
     free_config(&config);
     return error;
