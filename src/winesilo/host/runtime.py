@@ -17,11 +17,10 @@ from typing import IO, Any, Final
 
 from winesilo.errors import AgentError, HostStartFailed, InterposerError, NamespaceError
 from winesilo.host import namespaces as ns
-from winesilo.host import overlayfs, process, wine
+from winesilo.host import overlayfs, process, programs, wine
 from winesilo.host.agent import Agent
 from winesilo.host.base import HostInfo, check_base, load_info
 from winesilo.host.base_worker import boot, describe, tidy
-from winesilo.host.files import os_errors, remove_tree
 from winesilo.host.paths import HostPaths
 from winesilo.host.watcher import READABLE, Watcher
 from winesilo.host.wineserver import WineServer, remove_directory
@@ -91,30 +90,13 @@ class HostRuntime:
         self.info: HostInfo = load_info(paths)
         check_base(paths)
         self.library = library_path()
-        # Wine would prefer its own programs of the same names
-        self._programs = self._copy_programs()
         self._agent_path = agent_path()
         self.wine = wine.find()
         self.wine32 = self._link_wine32()
+        self._programs = programs.prepare(drive_layer(), paths.programs, self.wine, self.wine32)
         self.overlay_method = overlayfs.find_method(paths.data, user_namespace)
         self._mount_shm()
         self._preload = self._preload_path()
-
-    def _copy_programs(self) -> list[str]:
-        """Bring the layer of our own programs up to date; returns their names.
-
-        Overlayfs copies its folders up: they must belong to who runs the host, and lie where the other
-        layers do.
-        """
-        source, target = drive_layer(), self.paths.programs
-        with os_errors("copy the silos' own programs"):
-            if not _same_files(source, target):
-                partial = target.with_name("programs.partial")
-                remove_tree(partial)
-                shutil.copytree(source, partial, copy_function=shutil.copyfile)
-                remove_tree(target)
-                partial.rename(target)
-            return sorted(path.name for path in (target / "windows/system32").iterdir())
 
     def _mount_shm(self) -> None:
         """See :attr:`HostPaths.shm`; it goes away with our mount namespace."""
@@ -336,12 +318,3 @@ class HostRuntime:
                 stderr=output,
                 pass_fds=[connection.fileno()],
             )
-
-
-def _same_files(one: Path, other: Path) -> bool:
-    """Whether both folders have the same files with the same content."""
-    found = [
-        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-        for folder in (one, other)
-    ]
-    return found[0] == found[1]

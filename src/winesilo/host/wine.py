@@ -125,6 +125,11 @@ class Wine:
         names = ("lib/wine", "lib64/wine", "lib/x86_64-linux-gnu/wine", "x86_64-linux-gnu/wine", "wine")
         return [above / name for name in names]
 
+    def own_dll(self, name: str) -> Path | None:
+        """The file of one of Wine's own DLLs, for 64-bit programs; None if it is not where it usually is."""
+        places = (folder / "x86_64-windows" / name for folder in self._dll_folders())
+        return next((path for path in places if path.is_file()), None)
+
     def data_folders(self) -> list[Path]:
         """Wine's own data and the system's fonts, which Wine's programs read by Unix paths."""
         data = [parent / "share" / "wine" for parent in self.loader.parents if parent != Path("/")]
