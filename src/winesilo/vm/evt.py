@@ -1,10 +1,10 @@
 """Reader of event log files (``.evt``).
 
 Source: "Event Log File Format" of the Windows SDK (ELF_LOGFILE_HEADER, EVENTLOGRECORD, ELF_EOF_RECORD); the
-record is also EVENTLOGRECORD of [MS-EVEN] 2.2.3. Behind the header lies a ring: a record that does not fit at
-its end goes on at its beginning, and where less than a record's fixed part is left, it begins there. The header
-is not up to date in a file with the dirty flag, which somebody was writing: the mark of the end says then what
-is in it, and without one the records themselves.
+record is also EVENTLOGRECORD of [MS-EVEN] 2.2.3. Behind the header lies a ring: a record that does not fit
+at its end goes on at its beginning, and where less than a record's fixed part is left, it begins there. The
+header is not up to date in a file with the dirty flag, which somebody was writing: the mark of the end says
+then what is in it, and without one the records themselves.
 """
 
 from __future__ import annotations

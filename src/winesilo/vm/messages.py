@@ -16,6 +16,7 @@ _RESOURCES: Final = 2  # IMAGE_DIRECTORY_ENTRY_RESOURCE
 _SUBDIRECTORY: Final = 0x80000000
 _UNICODE: Final = 1
 _LEVELS: Final = 3  # type, name, language
+_ENGLISH: Final = 0x09
 _INSERTION: Final = re.compile(r"%(?:([1-9]\d?)(?:![^!]*!)?|(.))", re.DOTALL)
 _PARAMETER: Final = re.compile(r"%%(\d+)")
 _SIGNS: Final = {"n": "\n", "r": "\r", "t": "\t", "b": " "}
@@ -25,16 +26,20 @@ _END: Final = "\0"
 def table(image: bytes) -> dict[int, str]:
     """All messages of a program or DLL, by identifier; empty if it has none, or is none."""
     try:
-        found: dict[int, str] = {}
-        for data in _resources(image):
-            for number, text in _messages(data):
-                found.setdefault(number, text)
-        return found
+        found = sorted(_resources(image), key=lambda resource: _preference(resource[0]))
+        # Another language's table would only cost time.
+        chosen = [data for language, data in found if language == found[0][0]]
+        return {number: text for data in chosen for number, text in _messages(data)}
     except (struct.error, IndexError):
         return {}
 
 
-def _resources(image: bytes) -> Iterator[bytes]:
+def _preference(language: int) -> tuple[bool, bool, int]:
+    """English first, then what is of no language, then any."""
+    return language & 0x3FF != _ENGLISH, language != 0, language
+
+
+def _resources(image: bytes) -> Iterator[tuple[int, bytes]]:
     if image[:2] != b"MZ":
         return
     (header,) = struct.unpack_from("<I", image, 0x3C)
@@ -55,14 +60,14 @@ def _resources(image: bytes) -> Iterator[bytes]:
         raise IndexError(rva)
 
     root = offset_of(address)
-    for entry in _leaves(image, root, root, 0):
+    for language, entry in _leaves(image, root, root, 0):
         rva, size = struct.unpack_from("<2I", image, entry)
         at = offset_of(rva)
-        yield image[at : at + size]
+        yield language, image[at : at + size]
 
 
-def _leaves(image: bytes, root: int, at: int, level: int) -> Iterator[int]:
-    """Where the entries of the message tables' data are."""
+def _leaves(image: bytes, root: int, at: int, level: int) -> Iterator[tuple[int, int]]:
+    """Languages of the message tables, and where the entries of their data are."""
     named, numbered = struct.unpack_from("<12x2H", image, at)
     for i in range(named + numbered):
         name, target = struct.unpack_from("<2I", image, at + 16 + 8 * i)
@@ -70,7 +75,7 @@ def _leaves(image: bytes, root: int, at: int, level: int) -> Iterator[int]:
             continue
         place = root + (target & ~_SUBDIRECTORY)
         if not target & _SUBDIRECTORY:
-            yield place
+            yield name, place
         elif level + 1 < _LEVELS:
             yield from _leaves(image, root, place, level + 1)
 
@@ -96,7 +101,11 @@ def insert(text: str, strings: Sequence[str], parameter: Callable[[int], str | N
         strings: what ``%1`` and so on stand for; ``%%5`` in one stands for a message itself.
         parameter: finds that one.
     """
-    filled = [_PARAMETER.sub(lambda match: parameter(int(match[1])) or match[0], string) for string in strings]
+
+    def message(match: re.Match[str]) -> str:
+        return parameter(int(match[1])) or match[0]
+
+    filled = [_PARAMETER.sub(message, string) for string in strings]
 
     def replace(match: re.Match[str]) -> str:
         if match[1] is not None:
