@@ -251,12 +251,12 @@ static DWORD look(struct event_file *file)
         return file->backup ? ERROR_EVENTLOG_FILE_CORRUPT : event_file_clear(file);
     if ((error = transfer(file->file, 0, &file->header, sizeof(file->header), FALSE)))
         return error;
-    if (!event_header_ok(&file->header, file->size)) {
+    if (!event_header_ok(&file->header)) {
         if (file->backup)
             return ERROR_EVENTLOG_FILE_CORRUPT;
         return event_file_clear(file);
     }
-    if (file->header.flags & EVENT_DIRTY)
+    if (!event_header_true(&file->header, file->size))
         return event_file_recover(file);
     if (file->header.start > file->header.end)
         file->header.max_size = file->size; /* where the ring ends */

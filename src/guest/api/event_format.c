@@ -38,16 +38,20 @@ struct event_end event_end_of(const struct event_header *header)
     };
 }
 
-static int offset_ok(uint32_t at, uint64_t file_size)
+static int offset_ok(uint32_t at, uint32_t file_size)
 {
     return at >= EVENT_HEADER_SIZE && at <= file_size && at % 4 == 0;
 }
 
-int event_header_ok(const struct event_header *header, uint64_t file_size)
+int event_header_ok(const struct event_header *header)
 {
-    return file_size >= EVENT_HEADER_SIZE && file_size <= UINT32_MAX && header->size == EVENT_HEADER_SIZE &&
-           header->signature == EVENT_SIGNATURE && header->major == 1 && header->minor == 1 &&
-           header->end_size == EVENT_HEADER_SIZE && offset_ok(header->start, file_size) &&
+    return header->size == EVENT_HEADER_SIZE && header->signature == EVENT_SIGNATURE && header->major == 1 &&
+           header->minor == 1 && header->end_size == EVENT_HEADER_SIZE;
+}
+
+int event_header_true(const struct event_header *header, uint32_t file_size)
+{
+    return !(header->flags & EVENT_DIRTY) && header->next && offset_ok(header->start, file_size) &&
            offset_ok(header->end, file_size);
 }
 
@@ -104,17 +108,13 @@ static struct reach walk(const struct event_image *image, uint32_t at, uint32_t 
     struct reach reach = {.end = at, .next = number};
 
     while (reach.next != last) {
-        uint32_t place = event_place(reach.end, image->size);
-        uint32_t gap = place == reach.end ? 0 : image->size - reach.end;
-        uint32_t length = event_record_at(image, place, reach.next);
+        uint32_t place = event_place(reach.end, image->size), length = event_record_at(image, place, reach.next);
 
-        if (!length || length > image->size - EVENT_HEADER_SIZE - reach.bytes - gap)
+        if (!length || length > image->size - EVENT_HEADER_SIZE - reach.bytes)
             break; /* the end, or once around */
         reach.end = event_advance(place, length, image->size);
-        reach.bytes += gap + length;
+        reach.bytes += length;
         reach.next++;
-        if (reach.bytes + EVENT_RECORD_SIZE > image->size - EVENT_HEADER_SIZE)
-            break;
     }
     return reach;
 }
@@ -128,7 +128,7 @@ uint32_t event_unroll(const struct event_image *image, const struct event_header
     for (uint32_t number = header->oldest; number && number != header->next; number++) {
         uint32_t place = event_place(at, image->size), length = event_record_at(image, place, number);
 
-        if (!length || length > image->size - *bytes)
+        if (!length || length > image->size - EVENT_HEADER_SIZE - *bytes)
             break;
         event_copy(image, place, records + *bytes, length);
         offsets[count++] = *bytes;
@@ -170,6 +170,13 @@ static int find_end(const struct event_image *image, struct event_end *best)
     return found;
 }
 
+/* Whether the mark of the end fits between the end and the beginning. */
+static int has_room(const struct event_image *image, uint32_t start, uint32_t end)
+{
+    return end > start ? image->size - EVENT_HEADER_SIZE - (end - start) >= EVENT_END_SIZE
+                       : start - end >= EVENT_END_SIZE;
+}
+
 static void set_empty(struct event_header *header, uint32_t next)
 {
     header->start = header->end = EVENT_HEADER_SIZE;
@@ -193,10 +200,10 @@ void event_recover(const struct event_image *image, struct event_header *header)
         header->end = end.end;
         header->next = end.next;
         header->oldest = end.oldest;
-    } else if (header->start <= image->size - EVENT_RECORD_SIZE) {
+    } else if (header->start >= EVENT_HEADER_SIZE && header->start <= image->size - EVENT_RECORD_SIZE) {
         event_copy(image, header->start, &first, sizeof(first));
         reach = walk(image, header->start, first.number, first.number - 1);
-        if (reach.bytes && image->size - EVENT_HEADER_SIZE - reach.bytes >= EVENT_END_SIZE) {
+        if (first.number && reach.bytes && has_room(image, header->start, reach.end)) {
             header->end = reach.end;
             header->next = reach.next;
             header->oldest = first.number;

@@ -51,8 +51,11 @@ struct event_image {
 void event_new_header(struct event_header *header, uint32_t max_size, uint32_t retention);
 struct event_end event_end_of(const struct event_header *header);
 
-/* Whether a header can be one of a file of this size. */
-int event_header_ok(const struct event_header *header, uint64_t file_size);
+/* Whether it is a header of this format. */
+int event_header_ok(const struct event_header *header);
+
+/* Whether what it says can be so in a file of this size, and nobody was writing. */
+int event_header_true(const struct event_header *header, uint32_t file_size);
 
 /* How many bytes of the ring are between its records' beginning and end. */
 uint32_t event_used(const struct event_header *header, uint32_t size);

@@ -10,7 +10,6 @@ then what is in it, and without one the records themselves.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +23,7 @@ _END_PATTERN: Final = struct.pack("<5I", _END.size, 0x11111111, 0x22222222, 0x33
 _DIRTY: Final = 0x1
 _WRAPPED: Final = 0x2
 _LEAST_RECORD: Final = _RECORD.size + 4
+_NUMBERS: Final = 0xFFFFFFFF
 
 
 class NotAnEventLog(WinesiloError):
@@ -78,29 +78,34 @@ class _Ring:
     def place(self, at: int) -> int:
         return _HEADER.size if len(self.data) - at < _RECORD.size else at
 
-    def record_at(self, at: int, number: int | None) -> bytes | None:
+    def record_at(self, at: int, number: int) -> bytes | None:
         """The whole record there, if there is one of that number."""
         if at < _HEADER.size or len(self.data) - at < _RECORD.size:
             return None
         length, signature, found = struct.unpack_from("<3I", self.data, at)
-        if signature != _SIGNATURE or (number is not None and found != number):
+        if signature != _SIGNATURE or found != number:
             return None
         if length < _LEAST_RECORD or length % 4 or length > len(self.data) - _HEADER.size:
             return None
         record = self.bytes_at(at, length)
         return record if record[-4:] == record[:4] else None
 
-    def walk(self, at: int, number: int | None, end: int | None = None) -> Iterator[bytes]:
-        """Whole records with successive numbers, up to an offset, or to what is none; once around at most."""
+    def walk(self, at: int, number: int, last: int | None) -> tuple[list[bytes], int]:
+        """Whole records with successive numbers up to one; once around at most. Also where they end."""
         left = len(self.data) - _HEADER.size
-        while at != end:
+        found: list[bytes] = []
+        while number != last:
             record = self.record_at(self.place(at), number)
             if record is None or len(record) > left:
-                return
-            yield record
+                break
+            found.append(record)
             left -= len(record)
-            number = int(struct.unpack_from("<I", record, 8)[0]) + 1
+            number = (number + 1) & _NUMBERS
             at = self.advance(self.place(at), len(record))
+        return found, at
+
+    def is_offset(self, at: int) -> bool:
+        return _HEADER.size <= at <= len(self.data) and at % 4 == 0
 
 
 def read(data: bytes) -> list[Record]:
@@ -111,35 +116,46 @@ def read(data: bytes) -> list[Record]:
     """
     if len(data) < _HEADER.size:
         raise NotAnEventLog("the file is too short for an event log")
-    size, signature, major, minor, start, end, _, oldest, _, flags, _, end_size = _HEADER.unpack_from(data)
+    size, signature, major, minor, start, end, following, oldest, max_size, flags, _, end_size = (
+        _HEADER.unpack_from(data)
+    )
     if (size, signature, major, minor, end_size) != (_HEADER.size, _SIGNATURE, 1, 1, _HEADER.size):
         raise NotAnEventLog("the file has no header of an event log")
-    if flags & _DIRTY:
-        return _recover(data, start, bool(flags & _WRAPPED) or start > end)
-    return _parsed(_Ring(data).walk(start, oldest, end)) if oldest else []
-
-
-def _recover(data: bytes, start: int, wrapped: bool) -> list[Record]:
     ring = _Ring(data)
-    best: tuple[int, list[Record]] | None = None
-    at = data.find(_END_PATTERN[:4], _HEADER.size)
-    while at >= 0:
+    if flags & _DIRTY or not following or not (ring.is_offset(start) and ring.is_offset(end)):
+        if not flags & _WRAPPED and start <= end and len(data) < max_size:
+            # As long as nothing has gone beyond its end, the ring does not end with the file.
+            ring = _Ring(data + bytes(_RECORD.size + _END.size))
+        found = _recover(ring, start)
+    else:
+        found = ring.walk(start, oldest, following)[0] if oldest else []
+    return [record for record in map(_parse, found) if record is not None]
+
+
+def _recover(ring: _Ring, start: int) -> list[bytes]:
+    """What the last mark of the end says; without one, what lies behind the first record of the header."""
+    best: tuple[int, list[bytes]] | None = None
+    at = ring.data.find(_END_PATTERN[:4], _HEADER.size)
+    while at >= 0 and len(ring.data) >= _HEADER.size + _END.size:
         mark = ring.bytes_at(at, _END.size)
-        if at % 4 == 0 and mark[:20] == _END_PATTERN and len(mark) == _END.size:
-            begin, finish, following, oldest, end_size = struct.unpack_from("<5I", mark, 20)
-            if finish == at and end_size == _END.size and (best is None or following > best[0]):
-                records = _parsed(ring.walk(begin, oldest, finish)) if oldest else []
-                if not oldest or (records and records[-1].number == following - 1):
-                    best = following, records
-        at = data.find(_END_PATTERN[:4], at + 4)
+        begin, finish, following, oldest, end_size = struct.unpack_from("<5I", mark, 20)
+        if (
+            (mark[:20], finish, end_size, at % 4) == (_END_PATTERN, at, _END.size, 0)
+            and following > (0 if best is None else best[0])
+            and ring.is_offset(begin)
+        ):
+            records, reached = ring.walk(begin, oldest, following) if oldest else ([], at)
+            if reached == at and (not oldest or len(records) == (following - oldest) & _NUMBERS):
+                best = following, records
+        at = ring.data.find(_END_PATTERN[:4], at + 1)
     if best is not None:
         return best[1]
-    # As long as nothing has gone beyond its end, the ring does not end with the file.
-    return _parsed(_Ring(data if wrapped else data + bytes(_LEAST_RECORD + _END.size)).walk(start, None))
-
-
-def _parsed(records: Iterator[bytes]) -> list[Record]:
-    return [record for record in map(_parse, records) if record is not None]
+    if start < _HEADER.size or len(ring.data) - start < _RECORD.size:
+        return []
+    first = int(struct.unpack_from("<I", ring.data, start + 8)[0])
+    records, reached = ring.walk(start, first, (first - 1) & _NUMBERS)
+    room = start - reached if reached <= start else len(ring.data) - _HEADER.size - (reached - start)
+    return records if first and room >= _END.size else []
 
 
 def _parse(data: bytes) -> Record | None:
@@ -150,6 +166,8 @@ def _parse(data: bytes) -> Record | None:
     limit = len(data) - 4
     names = _texts(data, _RECORD.size, limit, 2)
     strings = _texts(data, strings_at, limit, count) if count else []
+    if count and (strings_at < _RECORD.size or strings_at % 2):
+        return None
     if names is None or strings is None or sid_at + sid_size > limit or data_at + data_size > limit:
         return None
     return Record(
