@@ -44,6 +44,7 @@ __all__ = [
     "STDOUT",
     "Audit",
     "Completed",
+    "Event",
     "Host",
     "HostStatus",
     "OnProgress",

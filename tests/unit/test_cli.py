@@ -310,7 +310,7 @@ def test_other_texts(requests: Requests, capsys: pytest.CaptureFixture[str], wor
 
 def test_logs(requests: Requests, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["logs", "db1", "-n", "5"]) == 0
-    assert requests == [("silo.logs", {"name": "db1", "service": None, "lines": 5})]
+    assert requests == [("silo.logs", {"name": "db1", "lines": 5})]
     assert capsys.readouterr().out == "one\ntwo\n"
 
 
@@ -319,19 +319,19 @@ def test_logs_of_a_service(requests: Requests, capsys: pytest.CaptureFixture[str
     assert main(["logs", "db1", "Spooler", "-n", "5"]) == 0
     assert requests == [
         ("silo.logs", {"name": "db1", "service": "Spooler", "lines": 5}),
-        ("silo.events", {"name": "db1", "service": "Spooler", "log": None, "lines": 5}),
+        ("silo.events", {"name": "db1", "service": "Spooler", "lines": 5}),
     ]
     head, *rest = capsys.readouterr().out.splitlines()
     assert head.endswith("  warning  Spooler 7  It burns.")
     assert rest == ["    Run.", "one", "two"]
 
 
-@pytest.mark.parametrize(("words", "log"), [(["--events"], None), (["--log", "System"], "System")])
+@pytest.mark.parametrize(("words", "asked"), [(["--events"], {}), (["--log", "System"], {"log": "System"})])
 def test_events_only(
-    requests: Requests, capsys: pytest.CaptureFixture[str], words: list[str], log: str | None
+    requests: Requests, capsys: pytest.CaptureFixture[str], words: list[str], asked: dict[str, str]
 ) -> None:
     assert main(["logs", "db1", *words, "--json"]) == 0
-    assert requests == [("silo.events", {"name": "db1", "service": None, "log": log, "lines": 100})]
+    assert requests == [("silo.events", {"name": "db1", "lines": 100, **asked})]
     assert json.loads(capsys.readouterr().out) == {"events": [EVENT], "output": ""}
 
 
