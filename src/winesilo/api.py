@@ -32,7 +32,7 @@ from winesilo.errors import (
 from winesilo.host import enter, process
 from winesilo.host.base import OnProgress, init_host
 from winesilo.host.paths import DEFAULT_HOST, HostPaths
-from winesilo.models import Audit, HostStatus, Process, ServiceOptions, SiloInfo, model
+from winesilo.models import Audit, Event, HostStatus, Process, ServiceOptions, SiloInfo, model
 from winesilo.package_calls import WithPackages
 from winesilo.service import Service
 from winesilo.services.model import Service as ServiceInfo
@@ -44,6 +44,7 @@ __all__ = [
     "STDOUT",
     "Audit",
     "Completed",
+    "Event",
     "Host",
     "HostStatus",
     "OnProgress",
@@ -495,6 +496,17 @@ class Silo(WithPackages):
         """
         text = str(self._call("silo.logs", service=service, lines=lines)["text"])
         return text if not text or text.endswith("\n") else text + "\n"
+
+    def events(self, service: str | None = None, *, log: str | None = None, lines: int = 100) -> list[Event]:
+        """The events in its logs, in the order in which they were reported; of a stopped silo, too.
+
+        Args:
+            service: only those of one service: what it reported, and what the SCM reported of it.
+            log: only those of one log, like ``Application``.
+            lines: how many at most, the last ones.
+        """
+        rows = self._call("silo.events", service=service, log=log, lines=lines)
+        return [model(Event, row) for row in rows]
 
     def copy_in(self, source: str | Path, target: str) -> int:
         r"""Copy a file or a folder into it; see :meth:`Host.copy`.

@@ -14,6 +14,7 @@ __all__ = [
     "Audit",
     "AuditRule",
     "BoundPort",
+    "Event",
     "HostStatus",
     "Process",
     "Rendezvous",
@@ -163,6 +164,35 @@ class Audit:
     def clean(self) -> bool:
         """Whether nothing is undeclared, and nothing was lost."""
         return self.complete and not self.counts["undeclared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event of one of a silo's event logs.
+
+    Attributes:
+        time: when it was reported (ISO 8601).
+        log: "Application", "System" or another one.
+        number: counts up in that log.
+        source: who reported it.
+        event_id: what it is about, the source's own number.
+        level: "error", "warning", "information", "success", "audit success" or "audit failure".
+        category: the source's own.
+        text: what it says; the strings, a line each, where the text for them can't be found.
+        strings: what is inserted into the text.
+        data: what else it has, as hexadecimal digits.
+    """
+
+    time: str
+    log: str
+    number: int
+    source: str
+    event_id: int
+    level: str
+    category: int
+    text: str
+    strings: list[str]
+    data: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from epmapper import map_endpoint
 from helpers import TemporarySilo, wait_until
 from hostside import HostSide
 from postgres import PACKAGE as POSTGRES
+from postgres import Postgres
 from trial import run_trial
 from web import NGINX, NSSM
 from wineown import RpcSs, interface
@@ -71,6 +72,28 @@ def test_in_two_silos(host: Host, silo: TemporarySilo, name: str) -> None:
     outcome = run_trial(host, HostSide(host, silo.name), CATALOGUE[name], "win10", steps.append)
     assert outcome.verdict == "ok", (outcome, steps)
     assert len(outcome.start_s) == 2
+
+
+@pytest.mark.needs_network
+def test_events(silo: TemporarySilo) -> None:
+    """What PostgreSQL reports as a service is shown as its own, with its text."""
+    if not (cache_folder() / POSTGRES.archive_name).is_file() and shutil.which("npm") is None:
+        pytest.skip("PostgreSQL is not in the cache, and there is no npm to fetch it with")
+    server = Postgres()
+    steps: list[str] = []
+    server.fetch(steps.append)
+    server.prepare(silo.silo, steps.append)
+    server.install(silo.silo)
+    silo.silo.service(server.service).start()
+    server.wait_ready(silo.silo)
+
+    def said() -> str:
+        events = silo.silo.events(server.service, log="Application")
+        return "\n".join(event.text for event in events if event.source == "PostgreSQL")
+
+    wait_until(lambda: "Server started and accepting connections" in said(), f"its event; so far {said()!r}")
+    system = silo.silo.events(server.service, log="System")
+    assert [event.event_id for event in system][:2] == [7045, 7036]
 
 
 @pytest.fixture

@@ -170,6 +170,21 @@ def test_apart_from_other_silos(host32: Host, silo32: TemporarySilo, guest: Gues
             holder.communicate()
 
 
+def test_event_log(silo32: TemporarySilo, guest: Guest) -> None:
+    """32-bit programs write to the files of the 64-bit ones, and read what those have written."""
+    for name in ("events", "events32"):
+        silo32.silo.copy_in(guest(name), "C:\\")
+    silo32.run(r"C:\events32.exe", "report", "Thirty", "1", "32", "from 32 bits")
+    silo32.run(r"C:\events.exe", "report", "Sixty", "2", "64", "from 64 bits")
+    lines = ["1|Thirty|32|1|from 32 bits", "2|Sixty|64|2|from 64 bits"]
+    for program in (r"C:\events32.exe", r"C:\events.exe"):
+        assert silo32.run(program, "list", "Application").splitlines() == lines
+    assert [event.text for event in silo32.silo.events(log="Application")] == ["from 32 bits", "from 64 bits"]
+    done = silo32.silo.run([r"C:\events32.exe", "silo"], timeout=200)
+    assert failures(done.stdout) == []
+    assert "done " in done.stdout
+
+
 def test_registry_view(host32: Host, silo32: TemporarySilo) -> None:
     """What a 32-bit program writes below Software is in the silo's Wow6432Node, and nowhere else."""
     reg32, key, node = (

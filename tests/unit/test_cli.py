@@ -107,6 +107,18 @@ AUDIT: dict[str, Any] = {
         {"kind": "pipe", "name": "a\n\x1b[2Jb", "class": "private", "how": [], "seen": [], "rule": None},
     ],
 }
+EVENT: dict[str, Any] = {
+    "time": "2024-02-29T12:00:00.000+00:00",
+    "log": "Application",
+    "number": 3,
+    "source": "Spooler",
+    "event_id": 7,
+    "level": "warning",
+    "category": 0,
+    "text": "It burns.\nRun.",
+    "strings": [],
+    "data": "",
+}
 ANSWERS: dict[str, Any] = {
     "host.status": STATUS,
     "host.stop": None,
@@ -123,6 +135,7 @@ ANSWERS: dict[str, Any] = {
     "silo.audit": AUDIT,
     "silo.cp": 3,
     "silo.logs": {"path": "/log", "text": "one\ntwo"},
+    "silo.events": [EVENT],
     "service.ls": [SERVICE],
     "service.show": SERVICE,
     "service.create": SERVICE,
@@ -296,9 +309,30 @@ def test_other_texts(requests: Requests, capsys: pytest.CaptureFixture[str], wor
 
 
 def test_logs(requests: Requests, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["logs", "db1", "Spooler", "-n", "5"]) == 0
-    assert requests == [("silo.logs", {"name": "db1", "service": "Spooler", "lines": 5})]
+    assert main(["logs", "db1", "-n", "5"]) == 0
+    assert requests == [("silo.logs", {"name": "db1", "lines": 5})]
     assert capsys.readouterr().out == "one\ntwo\n"
+
+
+def test_logs_of_a_service(requests: Requests, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its events, then what was printed."""
+    assert main(["logs", "db1", "Spooler", "-n", "5"]) == 0
+    assert requests == [
+        ("silo.logs", {"name": "db1", "service": "Spooler", "lines": 5}),
+        ("silo.events", {"name": "db1", "service": "Spooler", "lines": 5}),
+    ]
+    head, *rest = capsys.readouterr().out.splitlines()
+    assert head.endswith("  warning  Spooler 7  It burns.")
+    assert rest == ["    Run.", "one", "two"]
+
+
+@pytest.mark.parametrize(("words", "asked"), [(["--events"], {}), (["--log", "System"], {"log": "System"})])
+def test_events_only(
+    requests: Requests, capsys: pytest.CaptureFixture[str], words: list[str], asked: dict[str, str]
+) -> None:
+    assert main(["logs", "db1", *words, "--json"]) == 0
+    assert requests == [("silo.events", {"name": "db1", "lines": 100, **asked})]
+    assert json.loads(capsys.readouterr().out) == {"events": [EVENT], "output": ""}
 
 
 def test_an_error_is_a_line_and_a_hint(

@@ -8,6 +8,8 @@
 
 #include <wchar.h>
 
+#define REPORTS_MS 2000
+
 static void fill(const struct service *service, extra_status *status)
 {
     memcpy(status, &service->status, sizeof(service->status));
@@ -60,6 +62,7 @@ u32_t ExtraShutdown(u32_t timeout, byte_t *buffer, u32_t size, u32_t *needed)
     lock();
     stop_all(timeout, &text);
     unlock();
+    await_reports(now() + REPORTS_MS);
     return give(text, ERROR_SUCCESS, buffer, size, needed);
 }
 

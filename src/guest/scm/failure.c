@@ -203,6 +203,7 @@ DWORD failures_now(const struct service *service)
  * lock. */
 void service_failed(struct service *service)
 {
+    const SC_ACTION *action = NULL;
     struct failure_actions actions;
 
     if (stopping_all || service->deleted)
@@ -213,6 +214,10 @@ void service_failed(struct service *service)
     service->failures++;
     service->last_failure = now();
     if (actions.count)
-        plan(service, &actions.actions[service->failures < actions.count ? service->failures - 1 : actions.count - 1]);
+        action = &actions.actions[service->failures < actions.count ? service->failures - 1 : actions.count - 1];
+    if (service->died)
+        report_crash(service, action);
+    if (action)
+        plan(service, action);
     free_failure_actions(&actions);
 }

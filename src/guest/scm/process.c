@@ -232,15 +232,32 @@ static WCHAR *environment_of(const struct service *service)
     return block;
 }
 
+/* What services print goes where we print. Nothing is inherited but this handle and our own standard handles. */
+static HANDLE output(void)
+{
+    static HANDLE handle;
+
+    if (!handle && !DuplicateHandle(GetCurrentProcess(), GetStdHandle(STD_ERROR_HANDLE), GetCurrentProcess(), &handle,
+                                    0, TRUE, DUPLICATE_SAME_ACCESS))
+        handle = NULL;
+    return handle;
+}
+
 static DWORD create(struct process *process, WCHAR *command, WCHAR *environment, BOOL interactive)
 {
     static WCHAR desktop[] = L"__wineservice_winstation\\Default";
-    STARTUPINFOW startup = {.cb = sizeof(startup), .lpDesktop = interactive ? NULL : desktop};
+    STARTUPINFOW startup = {
+        .cb = sizeof(startup),
+        .lpDesktop = interactive ? NULL : desktop,
+        .dwFlags = STARTF_USESTDHANDLES,
+        .hStdOutput = output(),
+        .hStdError = output(),
+    };
     PROCESS_INFORMATION made;
     DWORD error = ERROR_SUCCESS;
 
     unlock();
-    if (!CreateProcessW(NULL, command, NULL, NULL, FALSE,
+    if (!CreateProcessW(NULL, command, NULL, NULL, TRUE,
                         CREATE_UNICODE_ENVIRONMENT | DETACHED_PROCESS | CREATE_SUSPENDED, environment, NULL, &startup,
                         &made))
         error = GetLastError();

@@ -120,8 +120,10 @@ static u32_t create(const struct creation *new, BOOL wow64, SC_RPC_HANDLE *made)
         error = check_unique(new);
     if (!error && new->tag)
         *new->tag = config.tag = new_tag(config.group);
-    if (!error && !(error = add_service(new->name, &config, &service)))
+    if (!error && !(error = add_service(new->name, &config, &service))) {
+        report_installed(service);
         error = new_handle(HANDLE_SERVICE, service, new->access, made);
+    }
     unlock();
     free_config(&config);
     return error;

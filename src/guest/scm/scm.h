@@ -182,6 +182,15 @@ void free_failure_actions(struct failure_actions *actions);
 void service_failed(struct service *service);
 DWORD failures_now(const struct service *service);
 
+/* event.c: what is written to the System log; the caller holds the lock */
+void report_state(const struct service *service, DWORD before);
+void report_start_failed(const struct service *service, DWORD error);
+void report_no_connection(const struct service *service, DWORD milliseconds);
+void report_needed_failed(const struct service *service, const struct service *needed, DWORD error);
+void report_crash(const struct service *service, const SC_ACTION *action);
+void report_installed(const struct service *service);
+void await_reports(ULONGLONG deadline); /* and here does not */
+
 /* notify.c */
 void notify_status(struct service *service);
 void notify_database(const WCHAR *name, DWORD bit);

@@ -13,7 +13,7 @@ BOOL stopping_all;
 
 /* ---- states ---- */
 
-void set_status(struct service *service, const SERVICE_STATUS *status)
+static void apply(struct service *service, const SERVICE_STATUS *status)
 {
     DWORD type = service->status.dwServiceType;
     BOOL stopped = status->dwCurrentState == SERVICE_STOPPED;
@@ -29,11 +29,21 @@ void set_status(struct service *service, const SERVICE_STATUS *status)
     changed();
 }
 
+/* What a service reports of itself. */
+void set_status(struct service *service, const SERVICE_STATUS *status)
+{
+    DWORD before = service->status.dwCurrentState;
+
+    apply(service, status);
+    report_state(service, before);
+}
+
+/* What others find out. */
 void set_stopped(struct service *service, DWORD exit_code)
 {
     SERVICE_STATUS status = {.dwCurrentState = SERVICE_STOPPED, .dwWin32ExitCode = exit_code};
 
-    set_status(service, &status);
+    apply(service, &status);
 }
 
 /* Waits until it leaves a pending state, as long as it makes progress: within its wait hint comes a new checkpoint. */
@@ -134,11 +144,11 @@ DWORD start_one(struct service *service, DWORD count, WCHAR **arguments)
     DWORD error, changes;
 
     service->died = FALSE;
-    set_status(service, &pending);
+    apply(service, &pending);
     changes = service->changes;
     error = find_process(service, &process);
-    if (!error)
-        error = await_connection(process, deadline);
+    if (!error && (error = await_connection(process, deadline)) == ERROR_SERVICE_REQUEST_TIMEOUT)
+        report_no_connection(service, pipe_timeout);
     if (!error)
         error = is_driver(service) ? load_driver(service, process, deadline)
                                    : send_start(service, process, count, arguments, deadline);
@@ -149,6 +159,7 @@ DWORD start_one(struct service *service, DWORD count, WCHAR **arguments)
     if (error) {
         give_up(service, process, error);
         say("did not start, error", service->name, error);
+        report_start_failed(service, error);
     }
     if (process)
         let_go_process(process);
@@ -231,7 +242,8 @@ static DWORD start_needed(struct service *service)
         if (!needed)
             continue; /* part of Wine: check_needed() has seen to it */
         hold(needed);
-        if (ensure_running(needed)) {
+        if ((error = ensure_running(needed))) {
+            report_needed_failed(service, needed, error);
             say("is not started, it needs a service that does not run:", service->name, 0);
             error = ERROR_SERVICE_DEPENDENCY_FAIL;
         }

@@ -9,7 +9,7 @@ import click
 
 from winesilo.cli import output
 from winesilo.cli.options import Settings, as_json, pass_settings
-from winesilo.models import BoundPort
+from winesilo.models import BoundPort, Event
 
 
 @click.command()
@@ -109,12 +109,41 @@ def ps(settings: Settings, name: str, as_json: bool) -> None:
     type=click.IntRange(min=1),
     default=100,
     show_default=True,
-    help="How many lines, the last ones.",
+    help="How many lines and events, the last ones.",
 )
+@click.option("--events", is_flag=True, help="Only the events of the silo's logs, not what was printed.")
+@click.option("--log", metavar="LOG", help="Only the events of one log, like System.")
+@as_json
 @pass_settings
-def logs(settings: Settings, name: str, service: str | None, lines: int) -> None:
-    """Print what the programs of a silo wrote, or one SERVICE of it."""
-    sys.stdout.write(settings.silo(name).logs(service, lines=lines))
+def logs(
+    settings: Settings,
+    name: str,
+    service: str | None,
+    lines: int,
+    events: bool,
+    log: str | None,
+    as_json: bool,
+) -> None:
+    """Print what the programs of a silo wrote; of one SERVICE also its events."""
+    silo = settings.silo(name)
+    only_events = events or log is not None
+    output_text = "" if only_events else silo.logs(service, lines=lines)
+    found = (
+        silo.events(service, log=log, lines=lines) if only_events or as_json or service is not None else []
+    )
+    if as_json:
+        output.print_json({"events": [dataclasses.asdict(event) for event in found], "output": output_text})
+        return
+    for event in found:
+        sys.stdout.write(_event_lines(event))
+    sys.stdout.write(output_text)
+
+
+def _event_lines(event: Event) -> str:
+    """One line, and further lines of the text below it."""
+    first, *more = event.text.splitlines() or [""]
+    head = f"{output.moment(event.time)}  {event.level}  {event.source} {event.event_id}  {first}".rstrip()
+    return "".join(f"{line}\n" for line in (head, *(f"    {line}" for line in more)))
 
 
 COMMANDS = (ls, inspect, ps, logs)

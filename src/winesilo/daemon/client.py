@@ -29,7 +29,7 @@ from winesilo.host import process
 from winesilo.host.base import OnProgress, load_info
 from winesilo.host.files import os_errors
 from winesilo.host.paths import DEFAULT_HOST, HostPaths
-from winesilo.vm import views
+from winesilo.vm import events, views
 from winesilo.vm.store import Store
 
 START_TIMEOUT_S: Final = 30.0
@@ -170,6 +170,10 @@ class Client:
             return views.stopped(store, record)
         if method == "silo.logs":
             return views.logs(store, name, params.get("service"), int(params.get("lines") or 100))
+        if method == "silo.events":
+            return events.events(
+                store, name, params.get("service"), params.get("log"), int(params.get("lines") or 100)
+            )
         raise SiloNotRunning(f"the silo {name!r} is not running", f"run: silo start {name}", name=name)
 
     def _offline_status(self, store: Store) -> dict[str, Any]:

@@ -191,6 +191,17 @@ def silo_logs(request: Request) -> dict[str, str]:
     )
 
 
+def silo_events(request: Request) -> list[dict[str, Any]]:
+    """The last events of its logs."""
+    params = request.params
+    return request.engine.events(
+        params.text("name"),
+        params.optional_text("service"),
+        params.optional_text("log"),
+        params.integer("lines", 100),
+    )
+
+
 def service_ls(request: Request) -> list[dict[str, Any]]:
     """A silo's services."""
     with request.engine.services(request.params.text("name")) as control:
@@ -307,6 +318,7 @@ METHODS: Final[dict[str, Method]] = {
     "silo.exec": silo_exec,
     "silo.cp": silo_cp,
     "silo.logs": silo_logs,
+    "silo.events": silo_events,
     "service.ls": service_ls,
     "service.show": service_show,
     "service.create": service_create,

@@ -38,7 +38,7 @@ from winesilo.host.runtime import HostRuntime
 from winesilo.host.watcher import Watcher
 from winesilo.host.wine import is_i386
 from winesilo.services.control import ServiceControl
-from winesilo.vm import copying, guestpath, hives, network, views, winver
+from winesilo.vm import copying, events, guestpath, hives, network, views, winver
 from winesilo.vm.audit import audit
 from winesilo.vm.instance import Instance
 from winesilo.vm.overlay import mounted, overlay_of
@@ -481,18 +481,15 @@ class Engine:
         return audit(instance, self.networks, hive)
 
     def logs(self, name: str, service: str | None, lines: int) -> dict[str, str]:
-        """The end of a log.
-
-        Args:
-            name: the silo.
-            service: a service with a log of its own in the silo's log directory, else None.
-            lines: how many lines at most.
-
-        Raises:
-            SiloNotFound, InvalidPath.
-        """
+        """See :func:`winesilo.vm.views.logs`."""
         self._exists(name)
         return views.logs(self.store, name, service, lines)
+
+    def events(self, name: str, service: str | None, log: str | None, lines: int) -> list[dict[str, Any]]:
+        """See :func:`winesilo.vm.events.events`; the registry, which says where logs are, is saved first."""
+        if (instance := self._instances.get(name)) is not None:
+            instance.save_registry()
+        return events.events(self.store, name, service, log, lines)
 
     # -- use ----------------------------------------------------------------------------------
 

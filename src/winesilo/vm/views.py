@@ -72,7 +72,17 @@ def list_stopped(store: Store) -> list[dict[str, Any]]:
 
 
 def logs(store: Store, name: str, service: str | None, lines: int) -> dict[str, str]:
-    """The end of a silo's log; see :meth:`winesilo.vm.engine.Engine.logs`."""
+    """The end of a log.
+
+    Args:
+        store: the host's silos.
+        name: the silo.
+        service: a service with a log of its own in the silo's log directory, else None.
+        lines: how many lines at most.
+
+    Raises:
+        SiloNotFound, InvalidPath.
+    """
     if not store.exists(name):
         raise SiloNotFound(f"there is no silo {name!r}", "see: silo ls", name=name)
     folder = store.silo(name).log
