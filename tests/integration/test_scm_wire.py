@@ -254,7 +254,7 @@ def test_ansi_start_and_control(silo: TemporarySilo, wire: Wire) -> None:
     assert wire.call(31, Request().handle(service).texts([])).code == 1056
 
     def control(opnum: int, code: int, level: int = 1) -> Answer:
-        request = Request().handle(service).number(code, level, level, 1, 0x40000000, 1)
+        request = Request().handle(service).number(code, level, level, 1, 0x40010001, 1)
         return wire.call(opnum, request.text(b"why") if opnum == 50 else request.wide("why"))
 
     for opnum in (50, 51):
