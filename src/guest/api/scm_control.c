@@ -15,13 +15,13 @@ static DWORD control(SC_HANDLE service, DWORD code, DWORD level, DWORD reason, W
                      SERVICE_STATUS_PROCESS *status)
 {
     rpc_reason wire = {reason, comment};
-    rpc_control_in in = {level, &wire};
-    rpc_control_out out = {0};
-    DWORD error = RControlServiceExW(service, code, level, &in, &out);
+    rpc_status_process *answer = NULL;
+    u32_t answer_level;
+    DWORD error = RControlServiceExW(service, code, level, level, &wire, &answer_level, &answer);
 
-    if (out.status)
-        memcpy(status, out.status, sizeof(*status));
-    scm_release(out.status);
+    if (answer)
+        memcpy(status, answer, sizeof(*status));
+    scm_release(answer);
     return error;
 }
 

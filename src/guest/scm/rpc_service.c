@@ -297,7 +297,7 @@ static DWORD right_for(DWORD control)
     return control >= 128 && control <= 255 ? SERVICE_USER_DEFINED_CONTROL : 0;
 }
 
-static DWORD control(SC_RPC_HANDLE handle, DWORD code, SERVICE_STATUS *status, DWORD *pid)
+static DWORD control(SC_RPC_HANDLE handle, DWORD code, SERVICE_STATUS *status)
 {
     struct service *service;
     DWORD right = right_for(code), error;
@@ -309,7 +309,6 @@ static DWORD control(SC_RPC_HANDLE handle, DWORD code, SERVICE_STATUS *status, D
     lock();
     hold(service);
     error = control_service(service, code, now() + pipe_timeout, status);
-    *pid = service->process ? service->process->pid : 0;
     let_go(service);
     unlock();
     return error;
@@ -318,10 +317,24 @@ static DWORD control(SC_RPC_HANDLE handle, DWORD code, SERVICE_STATUS *status, D
 u32_t RControlService(SC_RPC_HANDLE handle, u32_t code, rpc_status *answer)
 {
     SERVICE_STATUS status = {0};
-    DWORD pid, error = control(handle, code, &status, &pid);
+    DWORD error = control(handle, code, &status);
 
     memcpy(answer, &status, sizeof(*answer));
     return error;
+}
+
+static DWORD pid_of(SC_RPC_HANDLE handle)
+{
+    struct service *service;
+    DWORD pid = 0;
+
+    if (check_handle(handle, HANDLE_SERVICE, 0, &service))
+        return 0;
+    lock();
+    if (service->process)
+        pid = service->process->pid;
+    unlock();
+    return pid;
 }
 
 /* Why a service is stopped: one general reason, a major and a minor one, each in its range or in that of programs' own;
@@ -341,22 +354,23 @@ static BOOL is_reason(DWORD reason)
            minor >= SERVICE_STOP_REASON_MINOR_MIN_CUSTOM;
 }
 
-u32_t RControlServiceExW(SC_RPC_HANDLE handle, u32_t code, u32_t level, rpc_control_in *in, rpc_control_out *out)
+u32_t RControlServiceExW(SC_RPC_HANDLE handle, u32_t code, u32_t level, u32_t in_level, rpc_reason *in,
+                         u32_t *out_level, rpc_status_process **out)
 {
     SERVICE_STATUS status = {0};
     rpc_status_process *answer;
-    DWORD error, pid = 0;
+    DWORD error;
 
-    out->level = level;
-    out->status = NULL;
-    if (level != 1 || in->level != level)
+    *out_level = level;
+    *out = NULL;
+    if (level != 1 || in_level != level)
         return ERROR_INVALID_LEVEL;
-    if (!in->reason || (code == SERVICE_CONTROL_STOP && !is_reason(in->reason->reason)))
+    if (!in || (code == SERVICE_CONTROL_STOP && !is_reason(in->reason)))
         return ERROR_INVALID_PARAMETER;
-    error = control(handle, code, &status, &pid);
-    if ((out->status = answer = midl_user_allocate(sizeof(*answer)))) {
+    error = control(handle, code, &status);
+    if ((*out = answer = midl_user_allocate(sizeof(*answer)))) {
         memcpy(&answer->status, &status, sizeof(answer->status));
-        answer->pid = pid;
+        answer->pid = pid_of(handle);
     }
     return error;
 }
