@@ -100,14 +100,16 @@ def test_the_same_as_the_command_sees(silo: TemporarySilo, guest: Guest) -> None
 
 
 def test_net_knows_dependents(silo: TemporarySilo, guest: Guest) -> None:
-    """Wine's net.exe stops what depends on a service before it, which it asks EnumDependentServices for."""
-    silo.silo.copy_in(guest("testsvc"), "C:\\")
-    silo.silo.create_service("Below", r"C:\testsvc.exe")
-    above = silo.silo.create_service("Above", r"C:\testsvc.exe", dependencies=["Below"])
+    """Wine's net.exe stops what depends on a service before it, which it asks EnumDependentServices for.
+
+    It does not wait for it, so that this one has stopped when its handler returns.
+    """
+    silo.silo.copy_in(guest("multisvc"), "C:\\")
+    below = silo.silo.create_service("Below", r"C:\multisvc.exe wide Below")
+    above = silo.silo.create_service("Above", r"C:\multisvc.exe wide Above", dependencies=["Below"])
     above.start()
     silo.run("net", "stop", "Below")
-    wait_until(lambda: silo.silo.service("Below").info().state == "stopped", "Below stops")
-    assert above.info().state == "stopped"
+    assert (below.info().state, above.info().state) == ("stopped", "stopped")
 
 
 # -- programs that host several services --------------------------------------------------------

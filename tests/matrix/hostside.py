@@ -12,7 +12,7 @@ from typing import Final
 from winesilo import Host
 from winesilo.daemon.client import Client
 from winesilo.errors import HostError
-from winesilo.host import enter, process
+from winesilo.host import enter, process, wine
 
 __all__ = ["HostSide"]
 
@@ -72,10 +72,11 @@ class HostSide:
         )
         spec = enter.ExecSpec.from_reply(reply)
         env = {key: value for key, value in spec.env.items() if key not in SILO_VARIABLES}
+        own = wine.environment(self._host.base)  # the silos' programs of ours are not there
         spec = dataclasses.replace(
             spec,
             argv=[spec.argv[0], *argv],
-            env=env | {"WINEPREFIX": str(self._host.base)},
+            env=env | {"WINEPREFIX": str(self._host.base), "WINEDLLOVERRIDES": own["WINEDLLOVERRIDES"]},
             cwd=str(self._host.base / "drive_c"),
         )
         try:
