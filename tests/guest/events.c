@@ -67,6 +67,18 @@ static void add_source(const char *log, const char *source)
         RegCloseKey(key);
 }
 
+static void set_text(const char *log, const char *name, const char *text)
+{
+    char path[256];
+    HKEY key;
+
+    snprintf(path, sizeof(path), KEY "%s", log);
+    if (!RegCreateKeyA(HKEY_LOCAL_MACHINE, path, &key)) {
+        RegSetValueExA(key, name, 0, REG_EXPAND_SZ, (const BYTE *)text, (DWORD)strlen(text) + 1);
+        RegCloseKey(key);
+    }
+}
+
 /* An empty log of that name, with a source that has the same name. */
 static HANDLE new_log(const char *name)
 {
@@ -274,6 +286,20 @@ static void no_logs(void)
     DeleteFileA(path);
 }
 
+/* Its key names the file, in folders that are not there. */
+static void elsewhere(void)
+{
+    HANDLE log;
+
+    set_text("WinesiloFile", "File", "%SystemRoot%\\winesilo-events\\deep\\own.evt");
+    log = new_log("WinesiloFile");
+    CHECK("report to a log with a file of its own", report("WinesiloFile", EVENTLOG_ERROR_TYPE, 1, "there"));
+    CHECK("it is in that log", count_of(log) == 1);
+    CHECK("and in that file", GetFileAttributesA("C:\\windows\\winesilo-events\\deep\\own.evt") !=
+                                  INVALID_FILE_ATTRIBUTES);
+    pCloseEventLog(log);
+}
+
 /* ---- a full log ---- */
 
 static void circle(void)
@@ -454,6 +480,7 @@ static int checks(void)
     write_and_read();
     copies();
     no_logs();
+    elsewhere();
     circle();
     full();
     together();

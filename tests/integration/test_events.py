@@ -61,6 +61,8 @@ def test_functions(silo: TemporarySilo, guest: Guest) -> None:
     assert failures(done.stdout) == []
     assert done.returncode == 0, done
     assert "done " in done.stdout
+    with_own_file = silo.silo.events(log="WinesiloFile")
+    assert [event.text for event in with_own_file] == ["there"]
 
 
 def test_in_its_own_silo_only(logged: TemporarySilo, host: Host, guest: Guest) -> None:

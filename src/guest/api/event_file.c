@@ -86,23 +86,22 @@ static HANDLE open_unredirected(const WCHAR *path, DWORD access, DWORD dispositi
     return file;
 }
 
-/* The folder of the log, if it is the only one that is missing. */
-static void make_folder(const WCHAR *path)
+/* The folder of the log, and those above it: a program may name one that Wine does not have. */
+static void make_folders(const WCHAR *path)
 {
-    SIZE_T size = event_length(path);
     WCHAR *folder = event_copy_text(path);
     void *redirection = NULL;
-    BOOL off;
+    BOOL off = Wow64DisableWow64FsRedirection(&redirection);
 
-    while (folder && size && folder[size] != '\\')
-        size--;
-    if (folder && size) {
-        folder[size] = 0;
-        off = Wow64DisableWow64FsRedirection(&redirection);
-        CreateDirectoryW(folder, NULL);
-        if (off)
-            Wow64RevertWow64FsRedirection(redirection);
+    for (WCHAR *at = folder; at && *at; at++) {
+        if (*at != '\\' || at == folder || at[-1] == ':')
+            continue;
+        *at = 0;
+        CreateDirectoryW(folder, NULL); /* or it is there; the file's opening says whether that helped */
+        *at = '\\';
     }
+    if (off)
+        Wow64RevertWow64FsRedirection(redirection);
     event_release(folder);
 }
 
@@ -112,7 +111,7 @@ static DWORD open_log_file(struct event_file *file)
 
     file->file = open_unredirected(file->path, access, OPEN_ALWAYS);
     if (file->file == INVALID_HANDLE_VALUE && GetLastError() == ERROR_PATH_NOT_FOUND) {
-        make_folder(file->path);
+        make_folders(file->path);
         file->file = open_unredirected(file->path, access, OPEN_ALWAYS);
     }
     return file->file == INVALID_HANDLE_VALUE ? GetLastError() : ERROR_SUCCESS;
