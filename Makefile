@@ -56,6 +56,7 @@ natives: deps
 	@$(MAKE) -s --no-print-directory -C services
 	@$(MAKE) -s --no-print-directory -C src/guest/scm
 	@$(MAKE) -s --no-print-directory -C src/guest/svchost
+	@$(MAKE) -s --no-print-directory -C src/guest/dllhost
 
 build: $(STAMP) natives
 

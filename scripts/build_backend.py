@@ -38,6 +38,7 @@ TOOLS = {
     "make": "make",
     "gcc": "gcc libc6-dev",
     "x86_64-w64-mingw32-gcc": "gcc-mingw-w64-x86-64",
+    "i686-w64-mingw32-gcc": "gcc-mingw-w64-i686",
     "x86_64-w64-mingw32-widl": "mingw-w64-tools",
 }
 
@@ -53,7 +54,8 @@ def build_natives() -> None:
     missing = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
     if missing:
         sys.exit(f"winesilo: cannot compile the native parts; run: apt-get install {' '.join(missing)}")
-    for part in ("src/interposer", "src/guest", "src/guest/scm", "src/guest/svchost", "services"):
+    guest = ("src/guest", "src/guest/scm", "src/guest/svchost", "src/guest/dllhost")
+    for part in ("src/interposer", *guest, "services"):
         done = subprocess.run(["make", "--no-print-directory", "-C", str(ROOT / part)], check=False)
         if done.returncode != 0:
             sys.exit(f"winesilo: make -C {part} failed with exit code {done.returncode}")

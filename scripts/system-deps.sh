@@ -31,6 +31,7 @@ case $wanted in *" build "*)
   need "python3 python3-venv" have_python
   need "gcc libc6-dev" sh -c 'command -v gcc && printf "#include <stdio.h>\n" | gcc -E -x c - '
   need "gcc-mingw-w64-x86-64" command -v x86_64-w64-mingw32-gcc
+  need "gcc-mingw-w64-i686" command -v i686-w64-mingw32-gcc
   need "mingw-w64-tools" command -v x86_64-w64-mingw32-widl
   need "wine wine64" sh -c 'test -x /usr/lib/wine/wine64 -a -x /usr/lib/wine/wineserver'
   need "fuse-overlayfs" command -v fuse-overlayfs
@@ -39,7 +40,6 @@ case $wanted in *" build "*)
 esac
 case $wanted in *" demo "*) need "npm" command -v npm ;; esac
 case $wanted in *" test "*)
-  need "gcc-mingw-w64-i686" command -v i686-w64-mingw32-gcc
   need "wixl" command -v wixl
   ;;
 esac
