@@ -57,6 +57,7 @@ natives: deps
 	@$(MAKE) -s --no-print-directory -C src/guest/scm
 	@$(MAKE) -s --no-print-directory -C src/guest/svchost
 	@$(MAKE) -s --no-print-directory -C src/guest/api
+	@$(MAKE) -s --no-print-directory -C src/guest/dllhost
 
 build: $(STAMP) natives
 

@@ -54,14 +54,8 @@ def build_natives() -> None:
     missing = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
     if missing:
         sys.exit(f"winesilo: cannot compile the native parts; run: apt-get install {' '.join(missing)}")
-    for part in (
-        "src/interposer",
-        "src/guest",
-        "src/guest/scm",
-        "src/guest/svchost",
-        "src/guest/api",
-        "services",
-    ):
+    guest = ("src/guest", "src/guest/scm", "src/guest/svchost", "src/guest/api", "src/guest/dllhost")
+    for part in ("src/interposer", *guest, "services"):
         done = subprocess.run(["make", "--no-print-directory", "-C", str(ROOT / part)], check=False)
         if done.returncode != 0:
             sys.exit(f"winesilo: make -C {part} failed with exit code {done.returncode}")

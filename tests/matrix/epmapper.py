@@ -1,27 +1,31 @@
-r"""A client of a silo's endpoint mapper, on Linux, over ``\pipe\epmapper``.
+r"""Clients of a silo's endpoint mapper, on Linux, over ``\pipe\epmapper`` and over TCP.
 
-It is independent of Wine and of winesilo. The marshalling is impacket's; ``relay.exe`` in the silo opens the
-pipe and hands its messages on.
+They are independent of Wine and of winesilo. The marshalling is impacket's; ``relay.exe`` in the silo opens
+the pipe and hands its messages on, TCP is the service RpcEptMapper of ``services/``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import threading
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
 from impacket.dcerpc.v5 import epm, transport
-from impacket.dcerpc.v5.rpcrt import DCERPC_v5
+from impacket.dcerpc.v5.rpcrt import DCERPC_v5, DCERPCException
 from impacket.uuid import uuidtup_to_bin
 
 from winesilo.api import PIPE, Silo
 from winesilo.errors import DemoError
 
-__all__ = ["bind", "map_endpoint"]
+__all__ = ["MAPPER_PORT", "bind", "map_endpoint", "map_endpoint_tcp", "mapper_tcp"]
 
 PIPE_NAME = r"\\.\pipe\epmapper"
 ANSWER_S = 60.0
+#: Of the endpoint mapper, [MS-RPCE] 2.1.1.1.
+MAPPER_PORT = 135
 
 
 class RelayTransport:
@@ -103,12 +107,48 @@ def map_endpoint(silo: Silo, interface: str) -> int | None:
     with RelayTransport(silo) as relay:
         dce = DCERPC_v5(relay)
         dce.connect()
+        return _map(dce, interface)
+
+
+def map_endpoint_tcp(address: str, interface: str) -> int | None:
+    """The same over TCP.
+
+    Raises:
+        DemoError: nobody answers.
+    """
+    with mapper_tcp(address) as dce:
+        return _map(dce, interface)
+
+
+@contextlib.contextmanager
+def mapper_tcp(address: str) -> Iterator[DCERPC_v5]:
+    """A connection to the endpoint mapper at an address.
+
+    Raises:
+        DemoError: nobody answers.
+    """
+    channel = transport.DCERPCTransportFactory(f"ncacn_ip_tcp:{address}[{MAPPER_PORT}]")
+    channel.set_connect_timeout(ANSWER_S)
+    dce = channel.get_dce_rpc()
+    try:
+        dce.connect()
+        channel.get_socket().settimeout(ANSWER_S)
         try:
-            binding = epm.hept_map(
-                "127.0.0.1", uuidtup_to_bin((interface, "1.0")), protocol="ncacn_ip_tcp", dce=dce
-            )
-        except IndexError:  # how impacket says that there was no tower in the answer
-            return None
+            yield dce
+        finally:
+            dce.disconnect()
+    # how impacket says that the other side has closed the connection: it takes what it has not got apart
+    except (OSError, struct.error, DCERPCException) as error:
+        raise DemoError(f"nobody answers at {address}:{MAPPER_PORT}: {error}") from error
+
+
+def _map(dce: DCERPC_v5, interface: str) -> int | None:
+    try:
+        binding = epm.hept_map(
+            "127.0.0.1", uuidtup_to_bin((interface, "1.0")), protocol="ncacn_ip_tcp", dce=dce
+        )
+    except IndexError:  # how impacket says that there was no tower in the answer
+        return None
     return int(str(binding).split("[")[1].rstrip("]"))
 
 

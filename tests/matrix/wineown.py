@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Final
 
-from epmapper import bind, map_endpoint
+from epmapper import bind, map_endpoint, map_endpoint_tcp
 
 from winesilo.api import PIPE, Program, Silo
 from winesilo.demo.workload import Say
@@ -177,15 +177,23 @@ class RpcSs(WineOwn):
     """The endpoint mapper: knows the endpoints of its silo's servers, which answer at the silo's address.
 
     Each silo has a server with an interface of its own. A client on Linux asks the silo's mapper, over its
-    pipe ``epmapper``, where that is, and binds to it over TCP.
+    pipe ``epmapper``, where that is, and binds to it over TCP. Where the package rpceptmapper was installed,
+    it asks over TCP, too, at the silo's address.
     """
 
     service = "RpcSs"
-    title = "Wine's RpcSs"
+    title = "Wine's RpcSs, and RpcEptMapper (stand-in)"
     programs = ("endpoints", "relay")
 
     def __init__(self) -> None:
         self._servers: dict[str, Program] = {}
+        self._mappers: set[str] = set()
+
+    def install(self, silo: Silo) -> None:
+        """Install the mapper's TCP endpoint, and start it."""
+        (name,) = silo.install("rpceptmapper")
+        silo.service(name).start()
+        self._mappers.add(silo.name)
 
     def wait_ready(self, silo: Silo) -> None:
         """Start a server, which registers itself; a mapper that was stopped has forgotten the one before."""
@@ -206,14 +214,18 @@ class RpcSs(WineOwn):
         """Ask the mapper for the silo's interface, and for the others', which it may not know."""
         super().check(silo)
         for name in self._servers:
-            port = map_endpoint(silo, interface(name))
-            if name != silo.name and port is not None:
-                raise DemoError(f"the endpoint mapper of silo {silo.name} knows the server of silo {name}")
-            if name == silo.name:
-                if port is None:
-                    raise DemoError(f"the endpoint mapper of silo {silo.name} does not know its own server")
-                bind(silo.address, port, interface(name))
+            self._check_one(silo, name, map_endpoint(silo, interface(name)))
+            if silo.name in self._mappers:
+                self._check_one(silo, name, map_endpoint_tcp(silo.address, interface(name)))
         return "its endpoint mapper knows its own server alone"
+
+    def _check_one(self, silo: Silo, name: str, port: int | None) -> None:
+        if name != silo.name and port is not None:
+            raise DemoError(f"the endpoint mapper of silo {silo.name} knows the server of silo {name}")
+        if name == silo.name:
+            if port is None:
+                raise DemoError(f"the endpoint mapper of silo {silo.name} does not know its own server")
+            bind(silo.address, port, interface(name))
 
     def check_gone(self, silo: Silo) -> None:
         """No mapper may answer."""
@@ -221,6 +233,9 @@ class RpcSs(WineOwn):
         with contextlib.suppress(ServiceError, DemoError):
             map_endpoint(silo, interface(silo.name))
             raise AssertionError(f"the endpoint mapper of silo {silo.name} still answers")
+        with contextlib.suppress(DemoError):
+            map_endpoint_tcp(silo.address, interface(silo.name))
+            raise AssertionError(f"the endpoint mapper of silo {silo.name} still answers over TCP")
 
     def close(self) -> None:
         """End the servers that still run."""

@@ -21,6 +21,7 @@ PARTS = {
     "text": ["iis/text.c"],
     "head": ["iis/head.c"],
     "iso": ["imapi/iso.c"],
+    "pdu": ["rpceptmapper/pdu.c"],
 }
 FLAGS = [
     *("-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror"),

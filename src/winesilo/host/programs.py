@@ -55,8 +55,8 @@ def prepare(built: Path, target: Path, wine: Wine, wine32: Path | None) -> list[
             note.unlink(missing_ok=True)
             _make(built, target, originals)
             note.write_text(made_from)
-        names = sorted(path.name for path in (target / _FOLDER64).iterdir())
-    return [name.removesuffix(".dll") for name in names]
+        names = {path.name for folder in (_FOLDER64, _FOLDER32) for path in (target / folder).iterdir()}
+    return sorted(name.removesuffix(".dll") for name in names)
 
 
 def _originals(wine: Wine, wine32: Path | None) -> dict[Path, Path]:
