@@ -100,6 +100,6 @@ bench: build guest-tests
 	@$(VENV)/bin/python bench/run.py $(BENCH_ARGS)
 
 clean:
-	@for part in src/interposer src/guest src/guest/scm src/guest/svchost src/guest/api services tests/guest tests/fuzz; do \
+	@for part in src/interposer src/guest src/guest/scm src/guest/svchost src/guest/api src/guest/dllhost services tests/guest tests/fuzz; do \
 	  if [ -f $$part/Makefile ]; then $(MAKE) -s --no-print-directory -C $$part clean; fi; done
 	rm -rf $(VENV) $(NATIVE) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
