@@ -77,8 +77,9 @@ class Result:
 
 
 def record(outcome: Outcome) -> dict[str, object]:
-    """For the results file: the number of lines reached instead of all of them."""
-    return asdict(outcome) | {"reached": None if outcome.reached is None else len(outcome.reached)}
+    """For the results file: the number of lines instead of all of them."""
+    reached = None if outcome.reached is None else len(outcome.reached)
+    return asdict(outcome) | {"reached": reached, "expected": len(outcome.expected)}
 
 
 class Runner:

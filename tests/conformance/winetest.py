@@ -34,7 +34,8 @@ _CHECK: Final = re.compile(
     r"([\w.-]+\.\w+:\d+):(?:[\d.]+)? Test (failed: |succeeded inside todo block: |succeeded$|marked)",
     re.MULTILINE,
 )
-_FAILED, _UNEXPECTED, _SUCCEEDED = "failed: ", "succeeded inside todo block: ", "succeeded"
+_FAILED, _UNEXPECTED = "failed: ", "succeeded inside todo block: "
+_SUCCEEDED, _EXPECTED = "succeeded", "marked"
 #: Makes a test program write a line for each check.
 REPORT: Final = {"WINETEST_REPORT_SUCCESS": "1"}
 _EXCEPTION: Final = re.compile(r"([0-9a-f]{4,8}):([\w.-]+):(?:[\d.]+)? unhandled exception ([0-9a-f]{8})")
@@ -78,6 +79,7 @@ class Outcome:
         seconds: how long it took.
         places: source lines of the failed checks, or where it was last heard of.
         reached: source lines of all checks that were made; None unless it was told to say that.
+        expected: those of them where every check failed as Wine expects.
     """
 
     status: str
@@ -89,6 +91,7 @@ class Outcome:
     seconds: float
     places: tuple[str, ...] = ()
     reached: frozenset[str] | None = None
+    expected: frozenset[str] = frozenset()
 
     @property
     def dead(self) -> bool:
@@ -124,7 +127,11 @@ def read_outcome(output: str, unit: str, exit_code: int, seconds: float) -> Outc
     failures = max(counted - unexpected, len(failed))
     status = "fail" if failures else "ok"
     reached = frozenset(place for place, _ in lines) if any(kind == _SUCCEEDED for _, kind in lines) else None
-    return Outcome(status, executed, failures, todo, skipped, exit_code, seconds, _counted(failed), reached)
+    otherwise = {place for place, kind in lines if kind != _EXPECTED}
+    expected = frozenset(place for place, _ in lines if place not in otherwise)
+    return Outcome(
+        status, executed, failures, todo, skipped, exit_code, seconds, _counted(failed), reached, expected
+    )
 
 
 def stopped(output: str, status: str, seconds: float) -> Outcome:

@@ -159,6 +159,23 @@ def test_fewer_checks_are_looked_at_line_by_line() -> None:
     assert judge([OK, *[host] * 3], [first, *[less] * 3]) is Verdict.WORSE
 
 
+def test_a_silo_need_not_repeat_what_wine_does_wrong() -> None:
+    host = dataclasses.replace(reaching("a", "b"), expected=frozenset({"b"}))
+    silo = reaching("a", executed=99)
+    assert worse_than(silo, [host]) is None
+    assert worse_than(reaching("b", executed=99), [host]) is not None
+
+
+def test_lines_that_failed_as_expected_each_time_are_known() -> None:
+    text = "a.c:1: Test succeeded\n" + "".join(
+        f"a.c:{line}: Test {what}\n"
+        for line, what in [(2, "marked todo: x"), (3, "marked todo: x"), (3, "succeeded")]
+    )
+    outcome = read_outcome(text + summary("0284", "a", 4, 0), "a", 0, 0)
+    assert outcome.expected == frozenset({"a.c:2"})
+    assert outcome.reached == frozenset({"a.c:1", "a.c:2", "a.c:3"})
+
+
 @pytest.mark.parametrize(
     ("host", "silo", "wanted"),
     [
