@@ -17,7 +17,7 @@ from helpers import Cli, Machine, TemporarySilo
 from users import user_command_line
 
 from winesilo import Host
-from winesilo.host import files
+from winesilo.host import files, wine
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +60,26 @@ def user_cli(machine: Machine) -> Iterator[Cli]:
     """The command line run by an ordinary user, on a host of this user's own."""
     with user_command_line(machine) as cli:
         yield cli
+
+
+@pytest.fixture(scope="session")
+def host32(machine: Machine) -> Iterator[Host]:
+    """A host whose base can run 32-bit programs."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "winesilo" / "wine32-{}.{}".format(*wine.find().version)
+    if not (folder / "i386-windows" / "ntdll.dll").is_file():
+        pytest.skip(f"{folder} is missing: make wine32")
+    host = Host("t32")
+    host.init(wine32=str(folder))
+    yield host
+    host.stop(force=True)
+
+
+@pytest.fixture
+def silo32(host32: Host) -> Iterator[TemporarySilo]:
+    """A running silo that can run 32-bit programs."""
+    with TemporarySilo(host32) as silo:
+        yield silo
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from helpers import TemporarySilo
 
 from winesilo import Host
 from winesilo.daemon.client import Client
-from winesilo.host import enter
+from winesilo.host import enter, wine
 from winesilo.host.registry_file import Registry, parse
 from winesilo.vm.registry import unseal
 
@@ -29,7 +29,9 @@ def on_host(host: Host, silo: TemporarySilo, *argv: str) -> str:
     reply, fds = Client(host.name).call_with_fds("silo.exec", {"name": silo.name, "argv": list(argv)})
     spec = enter.ExecSpec.from_reply(reply)
     env = {key: value for key, value in spec.env.items() if key not in {"LD_PRELOAD", "WINESILO_CONFIG"}}
-    spec = dataclasses.replace(spec, env=env | {"WINEPREFIX": str(host.base)}, cwd=str(host.base / "drive_c"))
+    plain = wine.environment(host.base)  # the silos' programs and DLLs are not there
+    env |= {name: plain[name] for name in ("WINEPREFIX", "WINEDLLOVERRIDES")}
+    spec = dataclasses.replace(spec, env=env, cwd=str(host.base / "drive_c"))
     with tempfile.TemporaryFile() as output:
         program = enter.spawn(spec, fds[0], subprocess.DEVNULL, output, subprocess.DEVNULL)
         assert program.wait() == 0, argv

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from helpers import TemporarySilo, wait_until
 from test_guest_programs import failures
-from test_wow64 import host32, silo32  # noqa: F401 - fixtures
 
 from winesilo import Service
 from winesilo.errors import ServiceDied, ServiceError
@@ -38,7 +37,7 @@ def test_functions(silo: TemporarySilo, guest: Guest) -> None:
 
 
 def test_functions_for_32_bits(
-    silo32: TemporarySilo,  # noqa: F811 - the fixture
+    silo32: TemporarySilo,
     guest: Guest,
 ) -> None:
     check(silo32, guest, "scmapi32")

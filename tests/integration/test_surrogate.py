@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from guests import holding
-from helpers import Machine, TemporarySilo, wait_until
+from helpers import TemporarySilo, wait_until
 from hostside import HostSide
-from test_wow64 import i386_folder
 
 from winesilo import Host
 
@@ -18,21 +17,6 @@ Guest = Callable[[str], Path]
 UNKNOWN = ("80040154", "80040152")
 #: Programs of a surrogate, 64-bit and 32-bit.
 SURROGATES = ("dllhost.exe", "dllhst32.exe")
-
-
-@pytest.fixture(scope="module")
-def host32(machine: Machine) -> Iterator[Host]:
-    """A host whose base can run 32-bit programs."""
-    host = Host("s32")
-    assert host.init(wine32=str(i386_folder()))
-    yield host
-    host.stop(force=True)
-
-
-@pytest.fixture
-def silo32(host32: Host) -> Iterator[TemporarySilo]:
-    with TemporarySilo(host32) as silo:
-        yield silo
 
 
 def registered(silo: TemporarySilo, guest: Guest, width: str = "") -> TemporarySilo:

@@ -52,30 +52,6 @@ text: .ascii "unhooked\n"
 """
 
 
-def i386_folder() -> Path:
-    """What scripts/wine32.sh has fetched."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "winesilo" / "wine32-{}.{}".format(*wine.find().version)
-    if not (folder / "i386-windows" / "ntdll.dll").is_file():
-        pytest.skip(f"{folder} is missing: make wine32")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def host32(machine: Machine) -> Iterator[Host]:
-    """A host whose base can run 32-bit programs."""
-    host = Host("t32")
-    assert host.init(wine32=str(i386_folder()))
-    yield host
-    host.stop(force=True)
-
-
-@pytest.fixture
-def silo32(host32: Host) -> Iterator[TemporarySilo]:
-    with TemporarySilo(host32) as silo:
-        yield silo
-
-
 def link_or_copy(source: str, target: str) -> None:
     """The wineserver writes the files of the registry in place where they have a second name."""
     if source.endswith(".reg"):
