@@ -13,7 +13,8 @@
 #include "messages.h"
 
 #define SOURCE L"Service Control Manager"
-#define SOURCE_KEY L"System\\CurrentControlSet\\Services\\EventLog\\System\\" SOURCE
+#define SOURCES_KEY L"System\\CurrentControlSet\\Services\\EventLog\\System\\"
+#define SOURCE_KEY SOURCES_KEY SOURCE
 #define MOST_STRINGS 5
 
 struct report {
@@ -34,7 +35,8 @@ static BOOL writing;
 static HANDLE(WINAPI *register_source)(const WCHAR *, const WCHAR *);
 static BOOL(WINAPI *report_event)(HANDLE, WORD, WORD, DWORD, PSID, WORD, DWORD, const WCHAR **, void *);
 
-/* Where the texts are, and which types there are: "Event Sources" in the Windows SDK. */
+/* Where the texts are, and which types there are: "Event Sources" in the Windows SDK. The event log's own source is one
+ * of the System log too, as on Windows: without its key it would be taken for an unknown one, of the Application log. */
 static void describe_source(void)
 {
     static const WCHAR file[] = L"%SystemRoot%\\system32\\services.exe";
@@ -46,6 +48,11 @@ static void describe_source(void)
                         &disposition))
         return;
     if (disposition == REG_CREATED_NEW_KEY) {
+        HKEY other;
+
+        if (!RegCreateKeyExW(HKEY_LOCAL_MACHINE, SOURCES_KEY L"EventLog", 0, NULL, REG_OPTION_NON_VOLATILE,
+                             KEY_SET_VALUE, NULL, &other, NULL))
+            RegCloseKey(other);
         RegSetValueExW(key, L"EventMessageFile", 0, REG_EXPAND_SZ, (const BYTE *)file, sizeof(file));
         RegSetValueExW(key, L"TypesSupported", 0, REG_DWORD, (const BYTE *)&types, sizeof(types));
     }
