@@ -102,6 +102,16 @@ class Machine:
         folder = self.data / "winesilo" / "hosts"
         return [Host(path.name) for path in folder.iterdir()] if folder.is_dir() else []
 
+    def agent_of(self, host: Host) -> psutil.Process:
+        """The agent of a host that runs: a descendant of its daemon."""
+        for process, words in self._processes():
+            if words.endswith(f" -m winesilo.daemon {host.name}"):
+                with contextlib.suppress(psutil.Error):
+                    for child in process.children(recursive=True):
+                        if any(word.endswith("agent.exe") for word in child.cmdline()):
+                            return child
+        raise AssertionError(f"the agent of host {host.name} does not run")
+
     def processes(self) -> list[str]:
         """The processes that belong to this place: command lines of those that name it anywhere."""
         return [words for _, words in self._processes()]

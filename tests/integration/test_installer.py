@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from helpers import Cli, Machine, TemporarySilo, tree_hash
-from test_windows import agent_of
 
 from winesilo import Host
 from winesilo.errors import ServiceError
@@ -96,7 +95,7 @@ def test_host_sees_nothing(silo: TemporarySilo, machine: Machine, package: Path)
         pytest.skip("only root may join the host's namespaces")
     silo.silo.copy_in(package, "C:\\")
     msiexec(silo, "/i")
-    agent = agent_of(machine)
+    agent = machine.agent_of(silo.host)
     environment = agent.environ()
     for name in ("WINELOADERNOEXEC", "WINESERVERSOCKET", "WINEPRELOADRESERVE"):
         environment.pop(name, None)

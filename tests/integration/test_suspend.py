@@ -10,7 +10,6 @@ import psutil
 import pytest
 from guests import holding
 from helpers import Cli, Machine, TemporarySilo, wait_until
-from test_windows import agent_of
 
 from winesilo.api import PIPE
 from winesilo.errors import SiloNotRunning, SiloRunning, SiloSuspended
@@ -21,7 +20,7 @@ NewSilo = Callable[..., TemporarySilo]
 
 def states(machine: Machine, silo: TemporarySilo) -> dict[str, str]:
     """Name and Linux state of each of its processes, looked up by their ids in the host's pid namespace."""
-    inside = os.readlink(f"/proc/{agent_of(machine).pid}/ns/pid")
+    inside = os.readlink(f"/proc/{machine.agent_of(silo.host).pid}/ns/pid")
     wanted = {process.unix_pid: process.name for process in silo.silo.ps()}
     found: dict[str, str] = {}
     for process in psutil.process_iter():
@@ -51,7 +50,7 @@ def test_nothing_runs(machine: Machine, cli: Cli, new_silo: NewSilo, guest: Gues
         seen = states(machine, silo)
         assert {"services.exe", "rpcss.exe", "spoolsv.exe", "processes.exe"} <= seen.keys()
         assert set(seen.values()) == {psutil.STATUS_STOPPED}
-        assert agent_of(machine).status() != psutil.STATUS_STOPPED
+        assert machine.agent_of(silo.host).status() != psutil.STATUS_STOPPED
         assert psutil.STATUS_STOPPED not in states(machine, other).values()
         assert other.run("cmd", "/c", "echo works").strip() == "works"
         assert other.silo.service("Spooler").start().state == "running"

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from helpers import Machine, TemporarySilo
 
-from winesilo.api import PIPE
+from winesilo.api import PIPE, Host
 
 Start = Callable[[Sequence[str]], "subprocess.Popen[bytes]"]
 DEADLINE_S = 60.0
@@ -72,22 +72,8 @@ def in_silo(silo: TemporarySilo, program: Path) -> Place:
     )
 
 
-def agent_of(machine: Machine) -> psutil.Process:
-    """The agent of the tests' host, a descendant of its daemon."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if "winesilo.daemon" in process.cmdline() and process.environ().get("XDG_DATA_HOME") == str(
-                machine.data
-            ):
-                for child in process.children(recursive=True):
-                    if any(word.endswith("agent.exe") for word in child.cmdline()):
-                        return child
-    raise AssertionError("the host's agent does not run")
-
-
-def on_host(machine: Machine, program: Path) -> Place:
+def on_host(agent: psutil.Process, program: Path) -> Place:
     """The host runs no programs but its own: join the agent's namespaces, as it was started."""
-    agent = agent_of(machine)
     environment = agent.environ()
     for name in ("WINELOADERNOEXEC", "WINESERVERSOCKET", "WINEPRELOADRESERVE"):
         environment.pop(name, None)
@@ -113,13 +99,15 @@ def test_two_silos(places: list[Place]) -> None:
         assert held.end == [f"received {FROM_OWN}", "hook 1"]
 
 
-def test_silo_and_host(places: list[Place], machine: Machine, guest: Callable[[str], Path]) -> None:
+def test_silo_and_host(
+    places: list[Place], machine: Machine, host: Host, guest: Callable[[str], Path]
+) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root may join the host's namespaces")
-    silo, host = places[0], on_host(machine, guest("windows"))
-    with host.holding() as of_host:
-        assert host.visit("own", of_host) == []
+    silo, base = places[0], on_host(machine.agent_of(host), guest("windows"))
+    with base.holding() as of_host:
+        assert base.visit("own", of_host) == []
         assert silo.visit("foreign", of_host) == []
         assert silo.run("stations") == ["station WinSta0"]
-        assert "station winesilo-host" in host.run("stations")
+        assert "station winesilo-host" in base.run("stations")
     assert of_host.end == [f"received {FROM_OWN}", "hook 1"]
