@@ -18,7 +18,7 @@ from typing import IO
 
 from winesilo import Host
 from winesilo.daemon.client import Client
-from winesilo.host import enter, wine
+from winesilo.host import enter
 
 PROGRAM = r"C:\microbench.exe"
 #: How long one side is measured at a time: long beside the switch from one to the other, short beside the
@@ -40,10 +40,7 @@ def spawn(
     reply, fds = Client(host.name).call_with_fds("silo.exec", {"name": silo, "argv": [PROGRAM, *words]})
     spec = enter.ExecSpec.from_reply(reply)
     if on_host:
-        env = {key: value for key, value in spec.env.items() if key not in {"LD_PRELOAD", "WINESILO_CONFIG"}}
-        plain = wine.environment(host.base)  # the silos' programs and DLLs are not there
-        env |= {name: plain[name] for name in ("WINEPREFIX", "WINEDLLOVERRIDES")}
-        spec = dataclasses.replace(spec, env=env, cwd=str(host.base / "drive_c"))
+        spec = spec.on_host(host.base)
     return enter.spawn(spec, fds[0], stdin, stdout)
 
 

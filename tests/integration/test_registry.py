@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import subprocess
 import tempfile
@@ -14,7 +13,7 @@ from helpers import TemporarySilo
 
 from winesilo import Host
 from winesilo.daemon.client import Client
-from winesilo.host import enter, wine
+from winesilo.host import enter
 from winesilo.host.registry_file import Registry, parse
 from winesilo.vm.registry import unseal
 
@@ -27,11 +26,7 @@ STEPS = 250
 def on_host(host: Host, silo: TemporarySilo, *argv: str) -> str:
     """Run a program in the base, on the same wineserver, without the interposer."""
     reply, fds = Client(host.name).call_with_fds("silo.exec", {"name": silo.name, "argv": list(argv)})
-    spec = enter.ExecSpec.from_reply(reply)
-    env = {key: value for key, value in spec.env.items() if key not in {"LD_PRELOAD", "WINESILO_CONFIG"}}
-    plain = wine.environment(host.base)  # the silos' programs and DLLs are not there
-    env |= {name: plain[name] for name in ("WINEPREFIX", "WINEDLLOVERRIDES")}
-    spec = dataclasses.replace(spec, env=env, cwd=str(host.base / "drive_c"))
+    spec = enter.ExecSpec.from_reply(reply).on_host(host.base)
     with tempfile.TemporaryFile() as output:
         program = enter.spawn(spec, fds[0], subprocess.DEVNULL, output, subprocess.DEVNULL)
         assert program.wait() == 0, argv

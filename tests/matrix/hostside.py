@@ -12,13 +12,11 @@ from typing import Final
 from winesilo import Host
 from winesilo.daemon.client import Client
 from winesilo.errors import HostError
-from winesilo.host import enter, process, wine
+from winesilo.host import enter, process
 
 __all__ = ["HostSide"]
 
 COMMAND_S: Final = 90.0
-#: What makes a process one of a silo.
-SILO_VARIABLES: Final = frozenset({"LD_PRELOAD", "WINESILO_CONFIG"})
 
 
 class HostSide:
@@ -70,15 +68,8 @@ class HostSide:
         reply, (connection,) = Client(self._host.name).call_with_fds(
             "silo.exec", {"name": self._silo, "argv": ["cmd"]}
         )
-        spec = enter.ExecSpec.from_reply(reply)
-        env = {key: value for key, value in spec.env.items() if key not in SILO_VARIABLES}
-        own = wine.environment(self._host.base)  # the silos' programs of ours are not there
-        spec = dataclasses.replace(
-            spec,
-            argv=[spec.argv[0], *argv],
-            env=env | {"WINEPREFIX": str(self._host.base), "WINEDLLOVERRIDES": own["WINEDLLOVERRIDES"]},
-            cwd=str(self._host.base / "drive_c"),
-        )
+        spec = enter.ExecSpec.from_reply(reply).on_host(self._host.base)
+        spec = dataclasses.replace(spec, argv=[spec.argv[0], *argv])
         try:
             return enter.spawn(spec, connection, process.DEVNULL, output, output)
         finally:

@@ -17,12 +17,13 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from winesilo.errors import EXIT_NOT_RUN, NamespaceError, ProgramError, WinesiloError
 from winesilo.host import namespaces as ns
-from winesilo.host import process
+from winesilo.host import process, wine
 
 _FORWARDED: Final = (
     signal.SIGINT,
@@ -38,6 +39,8 @@ _HANDLED: Final = frozenset({*_FORWARDED, signal.SIGCHLD})
 _SI_KERNEL: Final = 0x80  # <asm-generic/siginfo.h>: sent by the kernel, here by the terminal
 
 
+#: What makes a program one of a silo's: the interposer and what it is told.
+_SILO_VARIABLES: Final = frozenset({"LD_PRELOAD", "WINESILO_CONFIG"})
 #: What is left of STATUS_CONTROL_C_EXIT (0xC000013A, ntstatus.h) in a Unix exit code.
 _CONTROL_C_EXIT: Final = 0x3A
 
@@ -62,6 +65,17 @@ class ExecSpec:
     def from_reply(cls, reply: Mapping[str, Any]) -> ExecSpec:
         """From the JSON of the daemon's answer."""
         return cls(list(reply["argv"]), dict(reply["env"]), str(reply["cwd"]), int(reply["ns_pid"]))
+
+    def on_host(self, base: Path) -> ExecSpec:
+        """The same program beside the silos: in the host's base, on its wineserver, without the interposer.
+
+        Args:
+            base: the host's Wine prefix.
+        """
+        plain = wine.environment(base)  # the silos' programs and DLLs are not there
+        env = {name: value for name, value in self.env.items() if name not in _SILO_VARIABLES}
+        env |= {name: plain[name] for name in ("WINEPREFIX", "WINEDLLOVERRIDES")}
+        return replace(self, env=env, cwd=str(base / "drive_c"))
 
 
 def run(spec: ExecSpec, server_fd: int) -> int:
