@@ -25,9 +25,31 @@ struct connect_params {
     /* the address, then data to send */
 };
 
+struct create_params {
+    int32_t family, type, protocol; /* in Winsock's numbers */
+    uint32_t flags;
+};
+
 struct accept_into_params {
     ULONG handle, recv_len, local_len;
 };
+
+enum { WS_SOCK_STREAM = 1, WS_SOCK_DGRAM = 2, WS_IPPROTO_UDP = 17 };
+
+/* What kind of socket it is need not be asked again. */
+static NTSTATUS do_create(const struct ioctl *c)
+{
+    NTSTATUS status = pass(c, c->in, c->in_size);
+    struct create_params params;
+    struct slot *slot;
+
+    if (status || c->in_size != sizeof(params) || !capture(&params, c->in, sizeof(params))) return status;
+    if (params.type != WS_SOCK_STREAM && params.type != WS_SOCK_DGRAM) return status;
+    slot_set(c->handle, SLOT_NEW_SOCKET, 0, 0);
+    if (params.type == WS_SOCK_STREAM || !(slot = slot_of(c->handle))) return status;
+    slot->flags = SOCKET_DATAGRAM | (!params.protocol || params.protocol == WS_IPPROTO_UDP ? SOCKET_UDP : 0);
+    return status;
+}
 
 /* ---- destinations ---- */
 
@@ -123,7 +145,7 @@ static NTSTATUS do_send(const struct ioctl *c)
     memcpy(&family, (const void *)(uintptr_t)params.addr, sizeof(family));
     if (family == WS_AF_INET6 && !socket_slot(c->handle)) {
         facts = look_at(c->handle, true);
-        if (facts.stream || facts.connected || is_bound(c->handle)) note_socket(c->handle, ADDRESS_OTHER, flags_of(&facts));
+        if (facts.stream || is_connected(c->handle) || is_bound(c->handle)) note_socket(c->handle, ADDRESS_OTHER, flags_of(&facts));
         else bind_quietly(c->handle, &facts, WS_AF_INET6, NULL, ADDRESS_ANY6);
     }
     return pass(c, c->in, c->in_size);
@@ -187,7 +209,7 @@ static struct known known_of(HANDLE handle, const struct ws_sockaddr *local)
     k.here = network_here(facts.stream);
     if (!local) return k;
     k.bound = network_bound_as(network, facts.stream, address_place(&k.here.silo, local), local->port);
-    if (!facts.connected && (k.bound & BOUND_KNOWN)) k.kind = k.bound & BOUND_KIND;
+    if ((k.bound & BOUND_KNOWN) && !is_connected(handle)) k.kind = k.bound & BOUND_KIND;
     return k;
 }
 
@@ -270,6 +292,7 @@ static const struct {
     { AFD_SENDMSG, true, do_send },
     { AFD_GETSOCKNAME, true, do_getsockname },
     { AFD_GETPEERNAME, false, do_getpeername },
+    { AFD_CREATE, false, do_create },
     { AFD_CONNECT, false, do_connect },
     { AFD_BIND, false, do_bind },
     { AFD_LISTEN, true, NULL },

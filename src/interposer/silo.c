@@ -94,7 +94,7 @@ void slots_tell(uint32_t pid, HANDLE handle)
     atomic_store(&shared->changed_handles[i].number, number);
 }
 
-/* What is known of a key or directory can be asked again at any time; of a socket it can't. */
+/* What is known of a key, a directory or a new socket can be asked again at any time; of other sockets it can't. */
 static void forget_all(void)
 {
     unsigned int i, j;
@@ -103,7 +103,7 @@ static void forget_all(void)
         struct slot *chunk = atomic_load(&slot_chunks[i]);
 
         for (j = 0; chunk && j < SLOT_CHUNK; j++)
-            if (chunk[j].kind == SLOT_KEY || chunk[j].kind == SLOT_DIRECTORY)
+            if (chunk[j].kind == SLOT_KEY || chunk[j].kind == SLOT_DIRECTORY || chunk[j].kind == SLOT_NEW_SOCKET)
                 slot_clear((HANDLE)((uintptr_t)(i * SLOT_CHUNK + j) << 2));
     }
 }

@@ -23,7 +23,7 @@ extern bool drivers_run_here; /* this is a winedevice.exe; set before Windows co
 
 /* ---- handle slots: what a hook knows about a handle of this process ---- */
 
-enum slot_kind { SLOT_NONE, SLOT_KEY, SLOT_SOCKET, SLOT_PIPE_ROOT, SLOT_DIRECTORY, SLOT_READER };
+enum slot_kind { SLOT_NONE, SLOT_KEY, SLOT_SOCKET, SLOT_NEW_SOCKET, SLOT_PIPE_ROOT, SLOT_DIRECTORY, SLOT_READER };
 
 struct slot {
     _Atomic uint8_t kind;

@@ -12,6 +12,7 @@ enum {
     AFD_BIND = 0x12003,
     AFD_LISTEN = 0x1200b,
     AFD_GETSOCKNAME = 0x1202f,
+    AFD_CREATE = 0x120320,
     AFD_ACCEPT = 0x120324,
     AFD_ACCEPT_INTO = 0x120328,
     AFD_CONNECT = 0x12032c,
@@ -33,13 +34,14 @@ enum {
 #define STATUS_CONNECTION_REFUSED STATUS(0xc0000236)
 #define STATUS_ADDRESS_ALREADY_ASSOCIATED STATUS(0xc0000238)
 
-/* of a socket's slot: state is the address_kind it was bound to */
+/* of a socket's slot: state is the address_kind it was bound to; of a new one only the type of its data is known */
 enum {
     SOCKET_BIND_PENDING = 1,
     SOCKET_CONNECTED = 2,
     SOCKET_V6_ONLY = 4, /* the program made it IPv6 only; for Linux it is not, or it could not use the stand-ins */
     SOCKET_DATAGRAM = 8,
     SOCKET_BESIDE = 16, /* see bind_beside; slot->extra is the port */
+    SOCKET_UDP = 32,
 };
 
 struct sendmsg_params {
@@ -84,11 +86,12 @@ static inline NTSTATUS own_ioctl(HANDLE handle, ULONG code, void *in, ULONG in_s
 /* ---- the Unix socket behind a handle ---- */
 
 struct socket_facts {
-    bool stream, v6_only, connected, udp;
+    bool stream, v6_only, udp;
 };
 
 int unix_socket(HANDLE handle); /* a descriptor to close; -1: none */
-/* With mapped set an IPv6 socket is also allowed IPv4-mapped addresses, which the stand-ins are; v6_only then says
+bool is_connected(HANDLE handle);
+/* The descriptor, which has to come from the wineserver, is only asked for what this process does not know. With mapped set an IPv6 socket is also allowed IPv4-mapped addresses, which the stand-ins are; v6_only then says
  * what it was the first time. */
 struct socket_facts look_at(HANDLE handle, bool mapped);
 

@@ -47,21 +47,42 @@ static int int_option(int fd, int level, int option)
     return getsockopt(fd, level, option, &value, &size) ? 0 : value;
 }
 
-struct socket_facts look_at(HANDLE handle, bool mapped)
+bool is_connected(HANDLE handle)
 {
-    struct socket_facts facts = { .stream = true };
-    int fd = unix_socket(handle), no = 0;
+    int fd = unix_socket(handle);
     struct sockaddr_storage peer;
     socklen_t size = sizeof(peer);
+    bool connected;
 
-    if (fd < 0) return facts;
+    if (fd < 0) return false;
+    connected = !getpeername(fd, (struct sockaddr *)&peer, &size);
+    close(fd);
+    return connected;
+}
+
+static bool is_known(const struct slot *slot)
+{
+    const enum slot_kind kind = slot ? atomic_load_explicit(&slot->kind, memory_order_acquire) : SLOT_NONE;
+
+    return kind == SLOT_SOCKET || kind == SLOT_NEW_SOCKET;
+}
+
+struct socket_facts look_at(HANDLE handle, bool mapped)
+{
+    const struct slot *slot = slot_of(handle);
+    struct socket_facts facts = { .stream = true };
+    int fd, no = 0;
+
+    if (!mapped && is_known(slot))
+        return (struct socket_facts){ .stream = !(slot->flags & SOCKET_DATAGRAM), .v6_only = slot->flags & SOCKET_V6_ONLY,
+                                      .udp = slot->flags & SOCKET_UDP };
+    if ((fd = unix_socket(handle)) < 0) return facts;
     facts.stream = int_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM;
     facts.udp = !facts.stream && int_option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_UDP;
     if (mapped && int_option(fd, IPPROTO_IPV6, IPV6_V6ONLY)) {
         facts.v6_only = true;
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
     }
-    facts.connected = !getpeername(fd, (struct sockaddr *)&peer, &size);
     close(fd);
     return facts;
 }
@@ -101,7 +122,7 @@ void note_socket(HANDLE handle, enum address_kind kind, unsigned int flags)
 
 unsigned int flags_of(const struct socket_facts *facts)
 {
-    return (facts->v6_only ? SOCKET_V6_ONLY : 0) | (facts->stream ? 0 : SOCKET_DATAGRAM);
+    return (facts->v6_only ? SOCKET_V6_ONLY : 0) | (facts->stream ? 0 : SOCKET_DATAGRAM) | (facts->udp ? SOCKET_UDP : 0);
 }
 
 /* A socket was bound; addr is what Linux says. For this process, and for others that inherit the socket. */
@@ -239,18 +260,26 @@ static NTSTATUS check_call(const struct ioctl *c)
     return status == STATUS_INVALID_PARAMETER ? STATUS_SUCCESS : status;
 }
 
+/* Of a socket that this process made it is known what its handle may. */
+static NTSTATUS check_datagram_call(const struct ioctl *c)
+{
+    uint8_t room[16];
+
+    if (slot_kind(c->handle) != SLOT_NEW_SOCKET) return check_call(c);
+    return capture(room, c->out, sizeof(room)) ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION;
+}
+
 static NTSTATUS bind_at(const struct ioctl *c, struct binding *b)
 {
     struct ws_sockaddr bound;
     NTSTATUS status;
 
     if (!binds_here(&b->facts, &b->params.addr)) return pass(c, &b->params, b->in_size);
-    if ((status = check_call(c)) || (status = bind_here(c->handle, &b->params.addr, &bound))) return status;
+    if ((status = check_datagram_call(c)) || (status = bind_here(c->handle, &b->params.addr, &bound))) return status;
     memcpy(c->out, &bound, 16);
     c->io->Status = STATUS_SUCCESS;
     c->io->Information = 16;
-    if (c->event) real_NtSetEvent(c->event, NULL);
-    return status;
+    return c->event ? real_NtSetEvent(c->event, NULL) : status;
 }
 
 static bool is_taken(NTSTATUS status)
