@@ -59,6 +59,10 @@ def test_services_are_masked() -> None:
     assert rf"{CCS}\Services\Eventlog" not in hive  # as the base has it
     assert start_of(hive, "PlugPlay") == 3
     assert start_of(hive, "MountMgr") == 4
+    for name, hosts in (("MountMgr", True), ("PlugPlay", False)):
+        key = hive.get(rf"{CCS}\Services\{name}")
+        assert key is not None
+        assert (key.get("HostDriver") is not None) is hosts
     assert rf"{CCS}\Services\Spooler" not in hive
     assert rf"{CCS}\Services\PlugPlay\Parameters" not in hive
 

@@ -162,6 +162,7 @@ DWORD load_config(HKEY key, struct config *config)
     config->need_groups = read_strings(key, L"DependOnGroup");
     config->wow64 = read_number(key, L"WOW64", 0) == 1;
     config->delayed = read_number(key, L"DelayedAutoStart", 0) == 1;
+    config->hosts = read_number(key, L"HostDriver", 0) == 1; /* src/winesilo/host/template.py */
     config->preshutdown_timeout = read_number(key, L"PreshutdownTimeout", DEFAULT_PRESHUTDOWN_MS);
     if (!config->account && (config->type & SERVICE_WIN32))
         config->account = copy_string(local_system);

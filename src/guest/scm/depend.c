@@ -17,10 +17,10 @@ BOOL is_driver(const struct service *service)
     return !(service->config.type & SERVICE_WIN32);
 }
 
-/* The drivers that a silo shares are disabled in it: they run on the host. */
+/* The drivers that a silo shares are marked, and disabled in it: they run on the host. */
 BOOL is_hosts_driver(const struct service *service)
 {
-    return is_driver(service) && service->config.start == SERVICE_DISABLED;
+    return is_driver(service) && service->config.hosts && service->config.start == SERVICE_DISABLED;
 }
 
 static BOOL is_built_in(const WCHAR *name)

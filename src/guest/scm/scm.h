@@ -25,6 +25,7 @@ struct config {
     WCHAR *image, *group, *account, *display, *description;
     multi_sz need_services, need_groups;
     BOOL wow64, delayed;
+    BOOL hosts; /* a driver that runs on the host */
     DWORD preshutdown_timeout;
 };
 

@@ -22,6 +22,8 @@ BUILT_IN: Final = Path(__file__).with_name("catalogue.toml")
 #: What the interposer takes (CONFIG_DEVICES and struct config_device in src/interposer/config.h).
 MAX_PATTERNS: Final = 512
 MAX_PATTERN: Final = 94
+#: Raised when :mod:`winesilo.host.template` makes something else of the same catalogue.
+_TEMPLATES: Final = 2
 _KEYS: Final = {"driver", "devices", "class", "reason"}
 _HINT: Final = 'an [[entry]] has driver and devices (lists of names), class ("shared" ...) and reason'
 
@@ -71,7 +73,7 @@ class Catalogue:
     def digest(self) -> str:
         """Changes when what is said about drivers does."""
         said = [(sorted(entry.drivers), entry.kind) for entry in self.entries if entry.drivers]
-        return hashlib.sha256(repr(said).encode()).hexdigest()
+        return hashlib.sha256(repr((_TEMPLATES, said)).encode()).hexdigest()
 
 
 def load(paths: Iterable[Path]) -> Catalogue:

@@ -24,6 +24,8 @@ _TYPE_DRIVERS: Final = 0x01 | 0x02  # SERVICE_KERNEL_DRIVER, SERVICE_FILE_SYSTEM
 _START_AUTO: Final = 2
 _START_DEMAND: Final = 3
 _START_DISABLED: Final = 4
+#: Tells the silo's SCM that a driver runs on the host (src/guest/scm/config.c).
+_HOST_DRIVER: Final = "HostDriver"
 #: Keys that carry the Windows version (programs/winecfg/appdefaults.c in Wine).
 VERSION_KEYS: Final = (
     r"Machine\Software\Microsoft\Windows NT\CurrentVersion",
@@ -157,7 +159,10 @@ def build(
     for key in base.below(services.path):
         start = masked_start(key, masks) if key.path.count("\\") == services.path.count("\\") + 1 else None
         if start is not None:
-            builder.make_private(key.path).set("Start", Value.dword(start))
+            private = builder.make_private(key.path)
+            private.set("Start", Value.dword(start))
+            if start == _START_DISABLED:
+                private.set(_HOST_DRIVER, Value.dword(1))
     for path in HIDDEN:
         builder.hide(path)
     if with_version:
