@@ -16,7 +16,9 @@ struct server {
     HTTP_SERVER_SESSION_ID session;
     HTTP_URL_GROUP_ID group;
     HANDLE queue;
-    SRWLOCK lock; /* of site */
+    HANDLE lost;        /* set when the queue is gone, with http.sys for example */
+    volatile LONG loss; /* the error that said so */
+    SRWLOCK lock;       /* of site */
     struct site site;
 };
 
@@ -75,8 +77,11 @@ static DWORD WINAPI work(void *context)
             answer(server, request);
         else if (error == ERROR_MORE_DATA)
             refuse_large(server, request->RequestId);
-        else if (error != ERROR_CONNECTION_INVALID) /* the client has gone; all else means that the queue has */
+        else if (error != ERROR_CONNECTION_INVALID && WaitForSingleObject(server->service->stop, 0) == WAIT_TIMEOUT) {
+            InterlockedExchange(&server->loss, (LONG)error); /* not the client has gone, but the queue */
+            SetEvent(server->lost);
             break;
+        }
     }
     CloseHandle(done);
     free(request);
@@ -113,10 +118,10 @@ static void close_server(struct server *server)
         HttpCloseServerSession(server->session);
 }
 
-/* Until the stop; changed settings are read again when IISADMIN says so. */
-static void run(struct server *server)
+/* Until the stop, or the loss of the queue; changed settings are read again when IISADMIN says so. */
+static DWORD run(struct server *server)
 {
-    const HANDLE handles[] = {server->service->stop, server->service->changed};
+    const HANDLE handles[] = {server->service->stop, server->service->changed, server->lost};
     DWORD count = setting_dword(parameters, L"Threads", 4), started = 0;
     HANDLE threads[THREADS_MAX];
 
@@ -124,7 +129,7 @@ static void run(struct server *server)
     while (started < count && (threads[started] = CreateThread(NULL, 0, work, server, 0, NULL)))
         started++;
     service_ready(server->service);
-    while (WaitForMultipleObjects(2, handles, FALSE, INFINITE) == WAIT_OBJECT_0 + 1) {
+    while (WaitForMultipleObjects(3, handles, FALSE, INFINITE) == WAIT_OBJECT_0 + 1) {
         struct site site;
 
         site_read(&site);
@@ -136,6 +141,7 @@ static void run(struct server *server)
     WaitForMultipleObjects(started, threads, TRUE, INFINITE);
     while (started)
         CloseHandle(threads[--started]);
+    return (DWORD)server->loss;
 }
 
 static DWORD body(struct service *service, DWORD argc, WCHAR **argv)
@@ -148,16 +154,21 @@ static DWORD body(struct service *service, DWORD argc, WCHAR **argv)
     (void)argv;
     if (!server)
         return ERROR_OUTOFMEMORY;
+    if (!(server->lost = CreateEventW(NULL, TRUE, FALSE, NULL))) {
+        free(server);
+        return ERROR_OUTOFMEMORY;
+    }
     server->service = service;
     InitializeSRWLock(&server->lock);
     site_read(&server->site);
     if (!(error = HttpInitialize(version, HTTP_INITIALIZE_SERVER, NULL))) {
         if (!(error = open_server(server)))
-            run(server);
+            error = run(server);
         close_server(server);
         HttpTerminate(HTTP_INITIALIZE_SERVER, NULL);
     }
     log_close();
+    CloseHandle(server->lost);
     free(server);
     return error;
 }

@@ -57,6 +57,15 @@ def ask(client: http.client.HTTPConnection, path: str, method: str = "GET", **he
     return response.status, response.read(), response.headers
 
 
+def serves(silo: TemporarySilo) -> bool:
+    """Whether its own file comes back now."""
+    try:
+        with connection(silo) as client:
+            return ask(client, "/who.txt")[1].strip() == silo.name.encode()
+    except (OSError, http.client.HTTPException):
+        return False
+
+
 def raw(silo: TemporarySilo, request: bytes) -> bytes:
     """What a server says to exactly these bytes, until it ends the connection."""
     with socket.create_connection((silo.silo.address, 80), 30) as client:
@@ -220,6 +229,22 @@ def test_killed_process_leaves_the_other_silo_alone(new_silo: Callable[..., Temp
     for process in one.silo.ps():
         if process.name == "winedevice.exe":
             one.run("taskkill", "/f", "/pid", str(process.pid))
-    wait_until(lambda: one.silo.service("HTTP").info().state == "dead", "the driver is seen dead")
+    wait_until(lambda: serves(one), "W3SVC is back, with a driver of its own")
+    assert one.silo.service("HTTP").info().state == "running"
+    assert one.silo.service("W3SVC").info().failures == 1
     with connection(other) as client:
         assert ask(client, "/who.txt")[1].strip() == other.name.encode()
+
+
+def test_disabled_driver(web: TemporarySilo) -> None:
+    """One of the silo's own is no driver of the host's when it is disabled: what needs it can't start."""
+    driver, needs = web.silo.service("HTTP"), web.silo.service("HTTPFilter")
+    driver.stop(with_dependents=True)
+    driver.config(start_type="disabled")
+    with pytest.raises(ServiceError) as caught:
+        needs.start()
+    assert caught.value.code == 1068
+    web.silo.restart()
+    with pytest.raises(ServiceError) as caught:
+        needs.start()
+    assert caught.value.code == 1068

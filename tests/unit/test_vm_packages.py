@@ -43,6 +43,19 @@ def test_append(tmp_path: Path) -> None:
     assert package.registry == ("append\tHKLM\\Software\\X\tv\tx",)
 
 
+def test_failure_actions(tmp_path: Path) -> None:
+    text = 'name = "p"\n[[service]]\nname = "S"\ncommand = "c"\nfailure-reset = 60\nfailure-on-error = true\n'
+    (service,) = load(tmp_path, text + 'failure-actions = ["restart:1000", "none"]').services
+    assert service.options == {
+        "failure_actions": ["restart:1000", "none"],
+        "failure_reset_s": 60,
+        "failure_on_error": True,
+    }
+    for wrong in ('["explode"]', '["restart:soon"]', "[1]", '"restart"'):
+        with pytest.raises(PackageError, match="service 1"):
+            load(tmp_path, text + f"failure-actions = {wrong}")
+
+
 def test_service(tmp_path: Path) -> None:
     package = load(
         tmp_path,

@@ -24,7 +24,9 @@ start-type = "auto"                        # demand, disabled
 depends-on = ["RpcSs"]
 svchost-group = "mygroup"                  # adds the service to a group of svchost.exe
 dll = '%SystemRoot%\system32\mine.dll'     # its ServiceDll there
-# also: display-name, description, delayed-start, error-control, account, load-order-group
+failure-actions = ["restart:1000"]         # at its first, second ... failure
+# also: display-name, description, delayed-start, error-control, account, load-order-group,
+# failure-reset (seconds), failure-command, failure-on-error (true or false)
 
 [[class]]                                  # of COM
 clsid = "{...}"
@@ -45,8 +47,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from winesilo.errors import InvalidName, InvalidPath, PackageError
-from winesilo.services.model import check_name
+from winesilo.errors import InvalidName, InvalidPath, PackageError, UsageError
+from winesilo.services.model import check_name, failure_action
 from winesilo.vm import guestpath
 
 FILE_NAME: Final = "service.toml"
@@ -61,15 +63,19 @@ _CLASSES: Final = r"HKLM\Software\Classes"
 TYPES: Final = {"sz": 1, "expand-sz": 2, "binary": 3, "dword": 4, "multi-sz": 7, "qword": 11}
 
 #: Rows of a service that :meth:`winesilo.services.control.ServiceControl.create` takes, by their names here.
-_SERVICE_OPTIONS: Final = {
-    "display-name": "display_name",
-    "description": "description",
-    "type": "service_type",
-    "start-type": "start_type",
-    "delayed-start": "delayed_start",
-    "error-control": "error_control",
-    "account": "account",
-    "depends-on": "dependencies",
+_SERVICE_OPTIONS: Final[Mapping[str, tuple[str, type[Any]]]] = {
+    "display-name": ("display_name", str),
+    "description": ("description", str),
+    "type": ("service_type", str),
+    "start-type": ("start_type", str),
+    "delayed-start": ("delayed_start", bool),
+    "error-control": ("error_control", str),
+    "account": ("account", str),
+    "depends-on": ("dependencies", list),
+    "failure-actions": ("failure_actions", list),
+    "failure-reset": ("failure_reset_s", int),
+    "failure-command": ("failure_command", str),
+    "failure-on-error": ("failure_on_error", bool),
 }
 
 
@@ -227,13 +233,17 @@ def _file(row: _Table, folder: Path) -> Copy:
 def _service(row: _Table) -> NewService:
     name, command = check_name(row.text("name")), row.text("command")
     options: dict[str, Any] = {}
-    for key, argument in _SERVICE_OPTIONS.items():
-        kind: type[Any] = {"depends-on": list, "delayed-start": bool}.get(key, str)
+    for key, (argument, kind) in _SERVICE_OPTIONS.items():
         value = row.get(key, kind)
+        if kind is list and not all(isinstance(item, str) for item in value or ()):
+            raise row.wrong(f"{key} is no list of texts")
         if value is not None:
             options[argument] = value
-    if not all(isinstance(needed, str) for needed in options.get("dependencies", ())):
-        raise row.wrong("depends-on is no list of services")
+    try:
+        for action in options.get("failure_actions", ()):
+            failure_action(action)
+    except UsageError as error:
+        raise row.wrong(str(error)) from error
     return NewService(name, command, options)
 
 
