@@ -295,57 +295,37 @@ u32_t REnumServicesStatusExA(SC_RPC_HANDLE manager, unsigned short level, u32_t 
 
 /* ---- configuration ---- */
 
-/* One string with "/" between its names, which none of them may have: a string ends at its first NUL. A group has its
- * plus sign in front. */
-static WCHAR *list_dependencies(const struct config *config)
-{
-    static const WCHAR plus[] = {SC_GROUP_IDENTIFIERW, 0};
-    WCHAR *text = NULL;
-
-    append(&text, L"");
-    for (const WCHAR *name = config->need_services; name && *name; name += wcslen(name) + 1) {
-        append(&text, *text ? L"/" : L"");
-        append(&text, name);
-    }
-    for (const WCHAR *name = config->need_groups; name && *name; name += wcslen(name) + 1) {
-        append(&text, *text ? L"/" : L"");
-        append(&text, plus);
-        append(&text, name);
-    }
-    return text;
-}
-
 u32_t RQueryServiceConfigA(SC_RPC_HANDLE handle, rpc_config_a *answer, u32_t size, u32_t *needed)
 {
-    struct service *service;
-    DWORD error = check_handle(handle, HANDLE_SERVICE, SERVICE_QUERY_CONFIG, &service);
-    const struct config *config;
-    WCHAR *dependencies;
+    rpc_config wide;
+    DWORD error = RQueryServiceConfigW(handle, &wide, MAXDWORD, needed);
+    size_t dependencies = wide.dependencies ? wcslen(wide.dependencies) : 0;
 
     memset(answer, 0, sizeof(*answer));
-    *needed = 0;
     if (error)
         return error;
-    lock();
-    config = &service->config;
-    dependencies = list_dependencies(config);
-    *needed = (u32_t)(sizeof(QUERY_SERVICE_CONFIGA) + ansi_size(config->image) + ansi_size(config->group) +
-                      ansi_size(dependencies) + ansi_size(config->account) + ansi_size(display_of(service)));
+    if (dependencies)
+        wide.dependencies[dependencies - 1] = 0; /* the slash stands between the names here */
+    *needed = (u32_t)(sizeof(QUERY_SERVICE_CONFIGA) + ansi_size(wide.image) + ansi_size(wide.group) +
+                      ansi_size(wide.dependencies) + ansi_size(wide.account) + ansi_size(wide.display));
     if (*needed > size) {
         error = ERROR_INSUFFICIENT_BUFFER;
     } else {
-        answer->type = config->type;
-        answer->start = config->start;
-        answer->error = config->error;
-        answer->tag = config->tag;
-        answer->image = answer_ansi(config->image);
-        answer->group = answer_ansi(config->group);
-        answer->dependencies = answer_ansi(dependencies);
-        answer->account = answer_ansi(config->account);
-        answer->display = answer_ansi(display_of(service));
+        answer->type = wide.type;
+        answer->start = wide.start;
+        answer->error = wide.error;
+        answer->tag = wide.tag;
+        answer->image = answer_ansi(wide.image);
+        answer->group = answer_ansi(wide.group);
+        answer->dependencies = answer_ansi(wide.dependencies);
+        answer->account = answer_ansi(wide.account);
+        answer->display = answer_ansi(wide.display);
     }
-    unlock();
-    release(dependencies);
+    midl_user_free(wide.image);
+    midl_user_free(wide.group);
+    midl_user_free(wide.dependencies);
+    midl_user_free(wide.account);
+    midl_user_free(wide.display);
     return error;
 }
 
