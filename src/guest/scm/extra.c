@@ -66,30 +66,6 @@ u32_t ExtraShutdown(u32_t timeout, byte_t *buffer, u32_t size, u32_t *needed)
     return give(text, ERROR_SUCCESS, buffer, size, needed);
 }
 
-static void list(WCHAR **text, const WCHAR *kind, const WCHAR *names)
-{
-    for (; names && *names; names += wcslen(names) + 1) {
-        append(text, kind);
-        append(text, names);
-        append(text, L"\n");
-    }
-}
-
-u32_t ExtraDependencies(wchar_t *name, byte_t *buffer, u32_t size, u32_t *needed)
-{
-    struct service *service;
-    WCHAR *text = NULL;
-
-    append(&text, L"");
-    lock();
-    if ((service = find_service(name))) {
-        list(&text, L"D\t", service->config.need_services);
-        list(&text, L"G\t", service->config.need_groups);
-    }
-    unlock();
-    return give(text, service ? ERROR_SUCCESS : ERROR_SERVICE_DOES_NOT_EXIST, buffer, size, needed);
-}
-
 static void terminate(struct process *process, WCHAR **text)
 {
     hold_process(process);

@@ -19,8 +19,6 @@ from winesilo.rpc.seam import rpc_errors
 from winesilo.rpc.transport import RpcConnection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from winesilo.host.agent import Agent
 
 INTERFACE: Final = uuidtup_to_bin((str(uuid.UUID("5c8f2f0e-6f6b-4d0e-9d0a-1f4b6c0a7e31")), "1.0"))
@@ -50,13 +48,8 @@ class _Shutdown(NDRCALL):
     structure = (("Timeout", DWORD), ("Size", DWORD))
 
 
-class _Dependencies(NDRCALL):
-    opnum = 2
-    structure = (("Name", WSTR), ("Size", DWORD))
-
-
 class _Terminate(NDRCALL):
-    opnum = 3
+    opnum = 2
     structure = (("Name", WSTR), ("Size", DWORD))
 
 
@@ -134,19 +127,6 @@ class ScmExtra:
         request["Timeout"] = max(int(timeout_s * 1000), 0)
         rows = [line.split("\t") for line in self._text(request, "cannot stop the services").splitlines()]
         return [(name, how, int(milliseconds) / 1000) for name, how, milliseconds in rows]
-
-    def dependencies(self, name: str) -> Sequence[str]:
-        """What the service needs: services, and groups with a plus sign in front.
-
-        Raises:
-            ServiceNotFound: no such service.
-        """
-        request = _Dependencies()
-        request["Name"] = name + "\0"
-        rows = [
-            line.split("\t", 1) for line in self._text(request, f"cannot query service {name!r}").splitlines()
-        ]
-        return [("+" if kind == "G" else "") + needed for kind, needed in rows]
 
     def terminate(self, name: str) -> list[str]:
         """End the service's process; the services in it are stopped then, with 1053, and have not failed.

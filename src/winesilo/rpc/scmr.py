@@ -67,7 +67,11 @@ class RawStatus:
 
 @dataclass(frozen=True, slots=True)
 class RawConfig:
-    """QUERY_SERVICE_CONFIGW, without the dependencies: see :meth:`ScmExtra.dependencies`."""
+    """QUERY_SERVICE_CONFIGW.
+
+    Attributes:
+        dependencies: services, and groups with a plus sign in front.
+    """
 
     service_type: int
     start_type: int
@@ -75,6 +79,7 @@ class RawConfig:
     binary_path: str
     load_order_group: str
     tag: int
+    dependencies: tuple[str, ...]
     account: str
     display_name: str
 
@@ -263,6 +268,8 @@ class ScmConnection:
                 binary_path=_text(found["lpBinaryPathName"]),
                 load_order_group=_text(found["lpLoadOrderGroup"]),
                 tag=int(found["dwTagId"]),
+                # one string on the wire, a slash behind each
+                dependencies=tuple(name for name in _text(found["lpDependencies"]).split("/") if name),
                 account=_text(found["lpServiceStartName"]),
                 display_name=_text(found["lpDisplayName"]),
             )

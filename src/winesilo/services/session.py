@@ -106,7 +106,7 @@ class Session:
             binary_path=config.binary_path,
             account=config.account,
             group=config.load_order_group,
-            dependencies=tuple(self.extra.dependencies(handle.name)),
+            dependencies=config.dependencies,
             dependents=tuple(self.scm.dependents(handle)),
             description=self.scm.description(handle),
             failures=status.failures,

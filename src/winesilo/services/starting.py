@@ -81,7 +81,9 @@ class _Starting:
         )
 
     def _dependency_failed(self, error: ServiceError) -> ServiceError:
-        needed = self._session.extra.dependencies(self._name)
+        scm = self._session.scm
+        with scm.open(self._name) as handle:
+            needed = scm.config(handle).dependencies
         idle = [n for n in needed if not n.startswith("+") and self._is_idle(n)]
         return ServiceStartFailed(
             f"cannot start service {self._name!r}: it needs {', '.join(map(repr, idle or needed))}: "
