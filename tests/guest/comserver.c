@@ -7,7 +7,7 @@
  *   comserver activate     makes an object; prints the ids of the server and of its parent; keeps it until its input ends */
 
 #include <initguid.h>
-#include "comobject.h"
+#include "comfactory.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,33 +22,6 @@ static void last_released(void)
 {
     SetEvent(done);
 }
-
-static HRESULT WINAPI factory_QueryInterface(IClassFactory *self, REFIID iid, void **out)
-{
-    *out = IsEqualIID(iid, &IID_IUnknown) || IsEqualIID(iid, &IID_IClassFactory) ? self : NULL;
-    return *out ? S_OK : E_NOINTERFACE;
-}
-
-static ULONG WINAPI factory_count(IClassFactory *self)
-{
-    (void)self;
-    return 2;
-}
-
-static HRESULT WINAPI factory_CreateInstance(IClassFactory *self, IUnknown *outer, REFIID iid, void **out)
-{
-    (void)self, (void)outer;
-    return IDispatch_QueryInterface(&object, iid, out);
-}
-
-static HRESULT WINAPI factory_LockServer(IClassFactory *self, BOOL lock)
-{
-    (void)self, (void)lock;
-    return S_OK;
-}
-
-static IClassFactoryVtbl factory_vtable = {factory_QueryInterface, factory_count, factory_count, factory_CreateInstance, factory_LockServer};
-static IClassFactory factory = {&factory_vtable};
 
 static int serve(void)
 {

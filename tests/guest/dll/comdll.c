@@ -1,41 +1,11 @@
 /* A COM class in a DLL, for a surrogate to serve: see surrogate.c.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "../comobject.h"
-
-static LONG locks;
+#include "../comfactory.h"
 
 static void last_released(void)
 {
 }
-
-static HRESULT WINAPI factory_QueryInterface(IClassFactory *self, REFIID iid, void **out)
-{
-    *out = IsEqualIID(iid, &IID_IUnknown) || IsEqualIID(iid, &IID_IClassFactory) ? self : NULL;
-    return *out ? S_OK : E_NOINTERFACE;
-}
-
-static ULONG WINAPI factory_count(IClassFactory *self)
-{
-    (void)self;
-    return 2;
-}
-
-static HRESULT WINAPI factory_CreateInstance(IClassFactory *self, IUnknown *outer, REFIID iid, void **out)
-{
-    (void)self, (void)outer;
-    return IDispatch_QueryInterface(&object, iid, out);
-}
-
-static HRESULT WINAPI factory_LockServer(IClassFactory *self, BOOL lock)
-{
-    (void)self;
-    lock ? InterlockedIncrement(&locks) : InterlockedDecrement(&locks);
-    return S_OK;
-}
-
-static IClassFactoryVtbl factory_vtable = {factory_QueryInterface, factory_count, factory_count, factory_CreateInstance, factory_LockServer};
-static IClassFactory factory = {&factory_vtable};
 
 __declspec(dllexport) HRESULT WINAPI DllGetClassObject(REFCLSID class, REFIID iid, void **out)
 {
