@@ -217,19 +217,7 @@ static DWORD body(struct service *service, DWORD argc, WCHAR **argv)
     return error;
 }
 
-static void WINAPI service_main(DWORD argc, WCHAR **argv)
-{
-    service_run(SERVICE_WIN32_SHARE_PROCESS, body, argc, argv);
-}
-
 int wmain(void)
 {
-    WCHAR name[] = L"CiSvc";
-    SERVICE_TABLE_ENTRYW table[] = {{name, service_main}, {NULL, NULL}};
-
-    if (!StartServiceCtrlDispatcherW(table)) {
-        wprintf(L"cisvc.exe is a service: start it with: sc start CiSvc\n");
-        return 1;
-    }
-    return 0;
+    return service_program(SERVICE_WIN32_SHARE_PROCESS, L"CiSvc", body, L"cisvc.exe is a service: start it with: sc start CiSvc");
 }

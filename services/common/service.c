@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "service.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static void report(struct service *self, DWORD state, DWORD exit_code)
@@ -63,6 +64,29 @@ void service_run(DWORD type, service_body *body, DWORD argc, WCHAR **argv)
     report(self, SERVICE_START_PENDING, NO_ERROR);
     error = body(self, argc, argv);
     report(self, SERVICE_STOPPED, error);
+}
+
+/* of service_program(): a ServiceMain is told nothing */
+static struct {
+    DWORD type;
+    service_body *body;
+} only;
+
+static void WINAPI only_main(DWORD argc, WCHAR **argv)
+{
+    service_run(only.type, only.body, argc, argv);
+}
+
+int service_program(DWORD type, const WCHAR *name, service_body *body, const WCHAR *hint)
+{
+    const SERVICE_TABLE_ENTRYW table[] = {{(WCHAR *)name, only_main}, {NULL, NULL}};
+
+    only.type = type;
+    only.body = body;
+    if (StartServiceCtrlDispatcherW(table))
+        return 0;
+    _putws(hint);
+    return 1;
 }
 
 void service_ready(struct service *self)

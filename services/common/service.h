@@ -27,6 +27,9 @@ typedef DWORD service_body(struct service *self, DWORD argc, WCHAR **argv);
 /* What a ServiceMain does: report, run the body, report the end. */
 void service_run(DWORD type, service_body *body, DWORD argc, WCHAR **argv);
 
+/* What the main function of a program with one service does and returns; the hint is for who starts it by hand. */
+int service_program(DWORD type, const WCHAR *name, service_body *body, const WCHAR *hint);
+
 void service_ready(struct service *self);
 
 /* A setting below HKEY_LOCAL_MACHINE; fallback where there is none of that type. */

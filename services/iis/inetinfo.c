@@ -41,19 +41,8 @@ static DWORD body(struct service *service, DWORD argc, WCHAR **argv)
     return (DWORD)error;
 }
 
-static void WINAPI service_main(DWORD argc, WCHAR **argv)
-{
-    service_run(SERVICE_WIN32_SHARE_PROCESS, body, argc, argv);
-}
-
 int wmain(void)
 {
-    WCHAR name[] = L"IISADMIN";
-    SERVICE_TABLE_ENTRYW table[] = {{name, service_main}, {NULL, NULL}};
-
-    if (!StartServiceCtrlDispatcherW(table)) {
-        wprintf(L"inetinfo.exe is a service: start it with: sc start IISADMIN\n");
-        return 1;
-    }
-    return 0;
+    return service_program(SERVICE_WIN32_SHARE_PROCESS, L"IISADMIN", body,
+                           L"inetinfo.exe is a service: start it with: sc start IISADMIN");
 }

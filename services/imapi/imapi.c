@@ -305,19 +305,8 @@ static DWORD body(struct service *service, DWORD argc, WCHAR **argv)
     return SUCCEEDED(result) ? NO_ERROR : (DWORD)result;
 }
 
-static void WINAPI service_main(DWORD argc, WCHAR **argv)
-{
-    service_run(SERVICE_WIN32_OWN_PROCESS, body, argc, argv);
-}
-
 int wmain(void)
 {
-    WCHAR name[] = L"ImapiService";
-    SERVICE_TABLE_ENTRYW table[] = {{name, service_main}, {NULL, NULL}};
-
-    if (!StartServiceCtrlDispatcherW(table)) {
-        wprintf(L"imapi.exe is a service, started when its class is used: see cdburn.exe\n");
-        return 1;
-    }
-    return 0;
+    return service_program(SERVICE_WIN32_OWN_PROCESS, L"ImapiService", body,
+                           L"imapi.exe is a service, started when its class is used: see cdburn.exe");
 }

@@ -192,19 +192,7 @@ static DWORD body(struct service *service, DWORD argc, WCHAR **argv)
     return error;
 }
 
-static void WINAPI service_main(DWORD argc, WCHAR **argv)
-{
-    service_run(SERVICE_WIN32_OWN_PROCESS, body, argc, argv);
-}
-
 int wmain(void)
 {
-    WCHAR name[] = L"TlntSvr";
-    SERVICE_TABLE_ENTRYW table[] = {{name, service_main}, {NULL, NULL}};
-
-    if (!StartServiceCtrlDispatcherW(table)) {
-        wprintf(L"tlntsvr.exe is a service: start it with: sc start TlntSvr\n");
-        return 1;
-    }
-    return 0;
+    return service_program(SERVICE_WIN32_OWN_PROCESS, L"TlntSvr", body, L"tlntsvr.exe is a service: start it with: sc start TlntSvr");
 }

@@ -58,6 +58,12 @@ def test_two_silos_at_once(pair: tuple[TemporarySilo, TemporarySilo]) -> None:
         second.until(b"\r\nhere\r\n")
 
 
+def test_started_by_hand(server: TemporarySilo) -> None:
+    done = server.silo.run([server.silo.service("TlntSvr").info().binary_path])
+    assert done.returncode == 1
+    assert "start it with: sc start TlntSvr" in done.stdout
+
+
 def test_protocol_and_editing(server: TemporarySilo) -> None:
     server.silo.service("TlntSvr").start()
     with telnet(server.silo.address) as client:
