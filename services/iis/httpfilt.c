@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "head.h"
+#include "listener.h"
 #include "service.h"
 
 enum { CHUNK = 65536, IDLE_MS = 120000, BODY_MAX = 30000000 };
@@ -17,8 +18,8 @@ enum { CHUNK = 65536, IDLE_MS = 120000, BODY_MAX = 30000000 };
 static const WCHAR parameters[] = L"SYSTEM\\CurrentControlSet\\Services\\HTTPFilter\\Parameters";
 
 struct filter {
-    HANDLE stop, arrived, idle;
-    SOCKET listener;
+    HANDLE stop, idle;
+    struct listener listener;
     CRITICAL_SECTION lock;
     struct connection *first;
     DWORD backend;
@@ -289,7 +290,7 @@ static void accept_one(struct filter *filter)
     u_long blocking = 0;
     struct connection *c;
     HANDLE thread;
-    SOCKET client = accept(filter->listener, (struct sockaddr *)&address, &n);
+    SOCKET client = accept(filter->listener.socket, (struct sockaddr *)&address, &n);
 
     if (client == INVALID_SOCKET)
         return;
@@ -334,30 +335,13 @@ static void end_connections(struct filter *filter)
 
 /* ---- the service ---- */
 
-static DWORD listen_at(struct filter *filter, DWORD port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((u_short)port)};
-    BOOL alone = TRUE;
-
-    filter->listener = WSASocketW(AF_INET, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
-    filter->arrived = WSACreateEvent();
-    filter->idle = CreateEventW(NULL, TRUE, TRUE, NULL);
-    if (filter->listener == INVALID_SOCKET || !filter->idle)
-        return ERROR_OUTOFMEMORY;
-    setsockopt(filter->listener, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (char *)&alone, sizeof(alone));
-    if (bind(filter->listener, (struct sockaddr *)&address, sizeof(address)) || listen(filter->listener, SOMAXCONN) ||
-        WSAEventSelect(filter->listener, filter->arrived, FD_ACCEPT))
-        return (DWORD)WSAGetLastError();
-    return NO_ERROR;
-}
-
 static void accept_all(struct filter *filter)
 {
-    const HANDLE handles[] = {filter->stop, filter->arrived};
+    const HANDLE handles[] = {filter->stop, filter->listener.arrived};
     WSANETWORKEVENTS events;
 
     while (WaitForMultipleObjects(2, handles, FALSE, INFINITE) == WAIT_OBJECT_0 + 1) {
-        WSAEnumNetworkEvents(filter->listener, filter->arrived, &events);
+        WSAEnumNetworkEvents(filter->listener.socket, filter->listener.arrived, &events);
         accept_one(filter);
     }
 }
@@ -377,15 +361,16 @@ static DWORD body(struct service *service, DWORD argc, WCHAR **argv)
     InitializeCriticalSection(&filter.lock);
     filter.stop = service->stop;
     filter.backend = setting_dword(parameters, L"BackendPort", 47080);
-    if (!(error = listen_at(&filter, setting_dword(parameters, L"Port", 80)))) {
+    if (!(error = listener_open(&filter.listener, setting_dword(parameters, L"Port", 80))) &&
+        !(filter.idle = CreateEventW(NULL, TRUE, TRUE, NULL)))
+        error = ERROR_OUTOFMEMORY;
+    if (!error) {
         service_ready(service);
         accept_all(&filter);
-        closesocket(filter.listener);
-        end_connections(&filter);
     }
-    else if (filter.listener != INVALID_SOCKET)
-        closesocket(filter.listener);
-    CloseHandle(filter.arrived);
+    listener_close(&filter.listener);
+    if (!error)
+        end_connections(&filter);
     HttpTerminate(HTTP_INITIALIZE_SERVER, NULL);
     WSACleanup();
     return error;

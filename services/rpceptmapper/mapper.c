@@ -1,11 +1,9 @@
 /* RpcEptMapper: the endpoint mapper of RpcSs, at TCP port 135. A thread per client, which carries its PDUs: relay.h.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <winsock2.h>
-#include <ws2tcpip.h>
-
 #include <stdlib.h>
 
+#include "listener.h"
 #include "relay.h"
 #include "service.h"
 
@@ -22,8 +20,7 @@ struct client {
 
 struct server {
     struct service *service;
-    SOCKET listener;
-    HANDLE arrived;
+    struct listener listener;
     DWORD count;
     HANDLE threads[CLIENTS_MAX];
 };
@@ -36,31 +33,6 @@ static DWORD WINAPI serve_client(void *context)
     closesocket(client->socket);
     free(client);
     return 0;
-}
-
-static DWORD open_server(struct server *server)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(PORT)};
-    BOOL alone = TRUE;
-
-    if (!(server->arrived = WSACreateEvent()))
-        return GetLastError();
-    server->listener = WSASocketW(AF_INET, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
-    if (server->listener == INVALID_SOCKET)
-        return (DWORD)WSAGetLastError();
-    setsockopt(server->listener, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (char *)&alone, sizeof(alone));
-    if (bind(server->listener, (struct sockaddr *)&address, sizeof(address)) || listen(server->listener, SOMAXCONN) ||
-        WSAEventSelect(server->listener, server->arrived, FD_ACCEPT))
-        return (DWORD)WSAGetLastError();
-    return NO_ERROR;
-}
-
-static void close_server(struct server *server)
-{
-    if (server->listener != INVALID_SOCKET)
-        closesocket(server->listener);
-    if (server->arrived)
-        WSACloseEvent(server->arrived);
 }
 
 static void forget_gone_clients(struct server *server)
@@ -92,7 +64,7 @@ static BOOL start_client(struct server *server, SOCKET socket)
 
 static void accept_one(struct server *server)
 {
-    SOCKET socket = accept(server->listener, NULL, NULL);
+    SOCKET socket = accept(server->listener.socket, NULL, NULL);
 
     if (socket == INVALID_SOCKET)
         return;
@@ -103,12 +75,12 @@ static void accept_one(struct server *server)
 
 static void serve(struct server *server)
 {
-    const HANDLE handles[] = {server->service->stop, server->arrived};
+    const HANDLE handles[] = {server->service->stop, server->listener.arrived};
 
     while (WaitForMultipleObjects(2, handles, FALSE, INFINITE) == WAIT_OBJECT_0 + 1) {
         WSANETWORKEVENTS events;
 
-        WSAEnumNetworkEvents(server->listener, server->arrived, &events);
+        WSAEnumNetworkEvents(server->listener.socket, server->listener.arrived, &events);
         accept_one(server);
     }
 }
@@ -135,13 +107,12 @@ static DWORD body(struct service *service, DWORD argc, WCHAR **argv)
     if (!server)
         return ERROR_OUTOFMEMORY;
     server->service = service;
-    server->listener = INVALID_SOCKET;
     if (!(error = (DWORD)WSAStartup(MAKEWORD(2, 2), &data))) {
-        if (!(error = open_server(server))) {
+        if (!(error = listener_open(&server->listener, PORT))) {
             service_ready(service);
             serve(server);
         }
-        close_server(server);
+        listener_close(&server->listener);
         await_clients(server);
         WSACleanup();
     }

@@ -1,11 +1,9 @@
 /* The telnet server service: accepts connections, and gives each one a process of its own, tlntsess.exe.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <winsock2.h>
-#include <ws2tcpip.h>
-
 #include <stdio.h>
 
+#include "listener.h"
 #include "service.h"
 #include "settings.h"
 
@@ -13,18 +11,15 @@ enum { END_MS = 5000 }; /* how long sessions may take to end when the service st
 
 struct server {
     struct service *service;
-    SOCKET listener;
-    HANDLE arrived, stop, job; /* sessions inherit stop, and end when it is set */
+    struct listener listener;
+    HANDLE stop, job; /* sessions inherit stop, and end when it is set */
     HANDLE sessions[CONNECTIONS_MAX];
     DWORD count;
 };
 
 static void close_server(struct server *server)
 {
-    if (server->listener != INVALID_SOCKET)
-        closesocket(server->listener);
-    if (server->arrived)
-        CloseHandle(server->arrived);
+    listener_close(&server->listener);
     if (server->stop)
         CloseHandle(server->stop);
     if (server->job)
@@ -46,22 +41,10 @@ static HANDLE make_job(void)
 static DWORD open_server(struct server *server, DWORD port)
 {
     SECURITY_ATTRIBUTES inherit = {sizeof(inherit), NULL, TRUE};
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((u_short)port)};
-    BOOL alone = TRUE;
 
     server->stop = CreateEventW(&inherit, TRUE, FALSE, NULL);
-    server->arrived = WSACreateEvent();
     server->job = make_job();
-    server->listener = WSASocketW(AF_INET, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
-    if (!server->stop || !server->arrived || !server->job)
-        return GetLastError();
-    if (server->listener == INVALID_SOCKET)
-        return (DWORD)WSAGetLastError();
-    setsockopt(server->listener, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, (char *)&alone, sizeof(alone));
-    if (bind(server->listener, (struct sockaddr *)&address, sizeof(address)) || listen(server->listener, SOMAXCONN) ||
-        WSAEventSelect(server->listener, server->arrived, FD_ACCEPT))
-        return (DWORD)WSAGetLastError();
-    return NO_ERROR;
+    return server->stop && server->job ? listener_open(&server->listener, port) : GetLastError();
 }
 
 /* tlntsess.exe, in the folder that this program is in */
@@ -112,7 +95,7 @@ static void refuse(SOCKET client, const char *why)
 
 static void accept_one(struct server *server)
 {
-    SOCKET client = accept(server->listener, NULL, NULL);
+    SOCKET client = accept(server->listener.socket, NULL, NULL);
     struct settings settings;
     u_long blocking = 0;
     HANDLE session;
@@ -150,7 +133,7 @@ static void serve(struct server *server)
         DWORD woken;
 
         handles[0] = server->service->stop;
-        handles[1] = server->arrived;
+        handles[1] = server->listener.arrived;
         memcpy(handles + 2, server->sessions, server->count * sizeof(HANDLE));
         woken = WaitForMultipleObjects(server->count + 2, handles, FALSE, INFINITE);
         if (woken == WAIT_OBJECT_0 || woken == WAIT_FAILED)
@@ -158,7 +141,7 @@ static void serve(struct server *server)
         if (woken == WAIT_OBJECT_0 + 1) {
             WSANETWORKEVENTS events;
 
-            WSAEnumNetworkEvents(server->listener, server->arrived, &events);
+            WSAEnumNetworkEvents(server->listener.socket, server->listener.arrived, &events);
             accept_one(server);
         }
         else {
@@ -172,7 +155,7 @@ static void serve(struct server *server)
 
 static DWORD body(struct service *service, DWORD argc, WCHAR **argv)
 {
-    struct server server = {.service = service, .listener = INVALID_SOCKET};
+    struct server server = {.service = service, .listener.socket = INVALID_SOCKET};
     struct settings settings;
     WSADATA data;
     DWORD error;
