@@ -32,7 +32,7 @@ from winesilo.errors import (
 from winesilo.host import enter, process
 from winesilo.host.base import OnProgress, init_host
 from winesilo.host.paths import DEFAULT_HOST, HostPaths
-from winesilo.models import Audit, Event, HostStatus, Process, ServiceOptions, SiloInfo, model
+from winesilo.models import Audit, Event, HostStatus, Printed, Process, ServiceOptions, SiloInfo, model
 from winesilo.package_calls import WithPackages
 from winesilo.service import Service
 from winesilo.services.model import Service as ServiceInfo
@@ -487,15 +487,14 @@ class Silo(WithPackages):
         """Every rendezvous of its processes; raises SiloNotFound, SiloNotRunning."""
         return model(Audit, self._call("silo.audit"))
 
-    def logs(self, service: str | None = None, *, lines: int = 100) -> str:
-        """What its programs wrote to their standard output and error.
+    def logs(self, service: str | None = None, *, lines: int = 100) -> list[Printed]:
+        """What its services wrote to their standard output and error; of a stopped silo, too.
 
         Args:
-            service: only what this service wrote, where it has a log of its own.
+            service: only what processes of this service wrote, and what the SCM says of it.
             lines: how many at most, the last ones.
         """
-        text = str(self._call("silo.logs", service=service, lines=lines)["text"])
-        return text if not text or text.endswith("\n") else text + "\n"
+        return [model(Printed, row) for row in self._call("silo.logs", service=service, lines=lines)]
 
     def events(self, service: str | None = None, *, log: str | None = None, lines: int = 100) -> list[Event]:
         """The events in its logs, in the order in which they were reported; of a stopped silo, too.

@@ -16,6 +16,7 @@ __all__ = [
     "BoundPort",
     "Event",
     "HostStatus",
+    "Printed",
     "Process",
     "Rendezvous",
     "ServiceOptions",
@@ -193,6 +194,21 @@ class Event:
     text: str
     strings: list[str]
     data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A line that services of a silo printed.
+
+    Attributes:
+        time: when (ISO 8601); None if Wine itself wrote it.
+        services: the names of the services in the process that printed it.
+        text: the line; it begins with ``(SCM)`` where the SCM said it of a service.
+    """
+
+    time: str | None
+    services: list[str]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from winesilo.models import Event
 
 Guest = Callable[[str], Path]
 SCM = "Service Control Manager"
+MINUTE = timedelta(minutes=1)
 #: Writes to its standard output, which goes to the silo's services.log.
 SPEAKER = r'cmd.exe /c "echo printed by it & C:\testsvc.exe normal"'
 
@@ -89,10 +91,13 @@ def test_shown_with_what_was_printed(logged: TemporarySilo, cli: Cli) -> None:
     assert f"{SCM} 7036  The One who speaks service entered the running state.\n" in out
     assert f"{SCM} 7045  A service was installed in the system.\n" in out
     assert "another one" not in out
-    assert out.rindex("running state") < out.index("\nprinted by it")
+    assert "  Speaker: printed by it" in out
     document = cli("logs", logged.name, "Speaker", "--json").json()
     assert [event["event_id"] for event in document["events"] if event["source"] == "Speaker"] == [17]
-    assert "printed by it" in document["output"]
+    (line,) = (line for line in document["output"] if line["text"].strip() == "printed by it")
+    assert line["services"] == ["Speaker"]
+    (start,) = (event for event in document["events"] if event["event_id"] == 7036)
+    assert abs(datetime.fromisoformat(line["time"]) - datetime.fromisoformat(start["time"])) < MINUTE
     logged.silo.stop()
     assert (
         cli("logs", logged.name, "Speaker", "--json").json()["events"][: len(document["events"])]
@@ -101,7 +106,26 @@ def test_shown_with_what_was_printed(logged: TemporarySilo, cli: Cli) -> None:
     alone = cli.ok("logs", logged.name, "--log", "Application")
     assert "another one" in alone
     assert SCM not in alone
-    assert "\nprinted by it" not in cli.ok("logs", logged.name, "--events")
+    assert "Speaker: printed by it" not in cli.ok("logs", logged.name, "--events")
+
+
+def test_each_prints_for_itself(logged: TemporarySilo) -> None:
+    """Lines of two services at once, long ones, ones without an end, and what is said last."""
+    loop = 'cmd.exe /c "(for /l %i in (1,1,N) do @'
+    commands = {
+        "Long": rf'{loop}<nul set /p =0123456789) & C:\testsvc.exe normal & echo last"'.replace("N", "800"),
+        "Many": rf'{loop}echo line %i) & C:\testsvc.exe normal & <nul set /p =unended"'.replace("N", "500"),
+    }
+    for name, command in commands.items():
+        logged.silo.create_service(name, command)
+        logged.silo.service(name).start()
+    logged.silo.stop()
+    many = [line.text for line in logged.silo.logs("many", lines=2000)]
+    assert many == [*(f"line {number}" for number in range(1, 501)), "unended"]
+    *parts, last = (line.text for line in logged.silo.logs("Long"))
+    assert last == "last"
+    assert "".join(parts) == "0123456789" * 800
+    assert {tuple(line.services) for line in logged.silo.logs(lines=5000)} == {("Long",), ("Many",)}
 
 
 def test_what_a_service_has(logged: TemporarySilo) -> None:

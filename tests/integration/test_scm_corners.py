@@ -44,6 +44,11 @@ def await_state(services: Services, name: str, state: str) -> None:
     services.await_true(lambda: services.state(name) == state)
 
 
+def said(services: Services, name: str, text: str) -> bool:
+    """Whether the SCM has said this of a service."""
+    return any(text in line.text for line in services.silo.logs(name))
+
+
 def kill(services: Services, pid: int | None) -> None:
     assert services.silo.run(["taskkill", "/f", "/pid", str(pid)]).returncode == 0
 
@@ -111,7 +116,7 @@ def test_failures_are_forgotten_after_the_reset_period(services: Services) -> No
 def test_reboot_after_failure_is_only_logged(services: Services) -> None:
     service = services.make("Wishes", failure_actions=["reboot:0"], failure_reset_s=600)
     kill(services, service.start().pid)
-    services.await_true(lambda: "Wishes: has failed, and asks for a reboot" in services.silo.logs())
+    services.await_true(lambda: said(services, "Wishes", "has failed, and asks for a reboot"))
     assert services.state("Wishes") == "dead"
     assert services.silo.info().state == "running"
     assert service.start().state == "running"
@@ -127,9 +132,7 @@ def test_command_after_failure_has_the_count(services: Services) -> None:
         services.await_true(lambda: read(services, r"C:\failed.txt").split() == expected)
     service.config(failure_command=r"C:\no-such-program.exe")
     kill(services, service.start().pid)
-    services.await_true(
-        lambda: "Counts: the command for its failure can't run, error 2" in services.silo.logs()
-    )
+    services.await_true(lambda: said(services, "Counts", "the command for its failure can't run, error 2"))
 
 
 # -- programs -----------------------------------------------------------------------------------

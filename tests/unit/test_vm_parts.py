@@ -27,7 +27,7 @@ from winesilo.host.registry_file import Key, Registry, Value
 from winesilo.host.watcher import HANGUP, READABLE, Watcher
 from winesilo.interposer import config
 from winesilo.interposer.config import Config, SharedMemory, twin_address
-from winesilo.vm import copying, guestpath, processes, registry, views, winver
+from winesilo.vm import copying, guestpath, printed, processes, registry, views, winver
 
 CONTENT = b"WINE REGISTRY Version 2\n\n[Machine] 1\n"
 
@@ -493,6 +493,6 @@ def test_watcher_calls_once() -> None:
 
 def test_tail(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    assert views.tail(path, 3) == ""
+    assert printed.tail(path, 3) == ""
     path.write_text("\n".join(str(number) for number in range(1000)))
-    assert views.tail(path, 3) == "997\n998\n999"
+    assert printed.tail(path, 3) == "997\n998\n999"

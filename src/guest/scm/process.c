@@ -232,35 +232,46 @@ static WCHAR *environment_of(const struct service *service)
     return block;
 }
 
-/* What services print goes where we print. Nothing is inherited but this handle and our own standard handles. */
-static HANDLE output(void)
+/* Nothing is inherited but the handle to write to: not that of another process which is made at the same time. */
+static LPPROC_THREAD_ATTRIBUTE_LIST attributes_of(HANDLE *output)
 {
-    static HANDLE handle;
+    LPPROC_THREAD_ATTRIBUTE_LIST list;
+    SIZE_T size = 0;
 
-    if (!handle && !DuplicateHandle(GetCurrentProcess(), GetStdHandle(STD_ERROR_HANDLE), GetCurrentProcess(), &handle,
-                                    0, TRUE, DUPLICATE_SAME_ACCESS))
-        handle = NULL;
-    return handle;
+    InitializeProcThreadAttributeList(NULL, 1, 0, &size);
+    list = allocate(size);
+    if (InitializeProcThreadAttributeList(list, 1, 0, &size) &&
+        UpdateProcThreadAttribute(list, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, output, sizeof(*output), NULL, NULL))
+        return list;
+    release(list);
+    return NULL;
 }
 
 static DWORD create(struct process *process, WCHAR *command, WCHAR *environment, BOOL interactive)
 {
     static WCHAR desktop[] = L"__wineservice_winstation\\Default";
-    STARTUPINFOW startup = {
-        .cb = sizeof(startup),
-        .lpDesktop = interactive ? NULL : desktop,
-        .dwFlags = STARTF_USESTDHANDLES,
-        .hStdOutput = output(),
-        .hStdError = output(),
+    HANDLE output = open_output(process);
+    STARTUPINFOEXW startup = {
+        .StartupInfo = {
+            .cb = sizeof(startup),
+            .lpDesktop = interactive ? NULL : desktop,
+            .dwFlags = STARTF_USESTDHANDLES,
+            .hStdOutput = output,
+            .hStdError = output,
+        },
+        .lpAttributeList = output ? attributes_of(&output) : NULL,
     };
     PROCESS_INFORMATION made;
     DWORD error = ERROR_SUCCESS;
 
     unlock();
-    if (!CreateProcessW(NULL, command, NULL, NULL, TRUE,
-                        CREATE_UNICODE_ENVIRONMENT | DETACHED_PROCESS | CREATE_SUSPENDED, environment, NULL, &startup,
-                        &made))
+    if (!CreateProcessW(NULL, command, NULL, NULL, startup.lpAttributeList != NULL,
+                        CREATE_UNICODE_ENVIRONMENT | DETACHED_PROCESS | CREATE_SUSPENDED | EXTENDED_STARTUPINFO_PRESENT,
+                        environment, NULL, &startup.StartupInfo, &made))
         error = GetLastError();
+    release(startup.lpAttributeList);
+    if (output)
+        CloseHandle(output);
     lock();
     if (error)
         return error;

@@ -88,7 +88,6 @@ BOOL same(const WCHAR *a, const WCHAR *b);
 BOOL begins(const WCHAR *text, const WCHAR *with);
 void append(WCHAR **text, const WCHAR *more);
 void append_number(WCHAR **text, DWORD number);
-void say(const char *what, const WCHAR *name, DWORD number);
 ULONGLONG now(void);
 void lock(void);
 void unlock(void);
@@ -139,6 +138,11 @@ DWORD send_command(struct process *process, const WCHAR *name, DWORD control, co
                    ULONGLONG deadline, DWORD *result);
 DWORD await_connection(struct process *process, ULONGLONG deadline);
 void end_process(struct process *process, DWORD code);
+
+/* output.c */
+void say(const char *what, const WCHAR *name, DWORD number); /* a line of the log, about a service */
+HANDLE open_output(struct process *process);
+void drain_outputs(void);
 
 /* start.c */
 DWORD start_service(struct service *service, DWORD count, WCHAR **arguments);

@@ -163,6 +163,7 @@ void stop_all(DWORD timeout, WCHAR **outcome)
     while (advance(list, count))
         wait_change(MAXULONGLONG);
     end_driver_hosts();
+    drain_outputs();
     for (unsigned i = 0; i < count; i++) {
         append(outcome, list[i].service->name);
         append(outcome, L"\t");

@@ -106,34 +106,6 @@ void append_number(WCHAR **text, DWORD number)
     append(text, first);
 }
 
-/* A line on standard error, which is the silo's services.log. */
-void say(const char *what, const WCHAR *name, DWORD number)
-{
-    char line[512];
-    WCHAR *wide = NULL;
-    int size;
-    DWORD written;
-
-    append(&wide, L"services: ");
-    append(&wide, name);
-    append(&wide, L": ");
-    size = WideCharToMultiByte(CP_UTF8, 0, wide, -1, line, 320, NULL, NULL);
-    release(wide);
-    if (size <= 0)
-        return;
-    size--;
-    while (*what && size < (int)sizeof(line) - 20)
-        line[size++] = *what++;
-    line[size++] = ' ';
-    wide = NULL;
-    append_number(&wide, number);
-    for (const WCHAR *digit = wide; *digit; digit++)
-        line[size++] = (char)*digit;
-    release(wide);
-    line[size++] = '\n';
-    WriteFile(GetStdHandle(STD_ERROR_HANDLE), line, size, &written, NULL);
-}
-
 ULONGLONG now(void)
 {
     return GetTickCount64();

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Iterator, Sequence
 
 import click
 
 from winesilo.cli import output
 from winesilo.cli.options import Settings, as_json, pass_settings
-from winesilo.models import BoundPort, Event
+from winesilo.models import BoundPort, Event, Printed
 
 
 @click.command()
@@ -124,19 +125,40 @@ def logs(
     log: str | None,
     as_json: bool,
 ) -> None:
-    """Print what the programs of a silo wrote; of one SERVICE also its events."""
+    """Print what the services of a silo wrote; of one SERVICE also its events."""
     silo = settings.silo(name)
     only_events = events or log is not None
-    output_text = "" if only_events else silo.logs(service, lines=lines)
+    printed = [] if only_events else silo.logs(service, lines=lines)
     found = (
         silo.events(service, log=log, lines=lines) if only_events or as_json or service is not None else []
     )
     if as_json:
-        output.print_json({"events": [dataclasses.asdict(event) for event in found], "output": output_text})
+        output.print_json(
+            {
+                "events": [dataclasses.asdict(event) for event in found],
+                "output": [dataclasses.asdict(line) for line in printed],
+            }
+        )
         return
-    for event in found:
-        sys.stdout.write(_event_lines(event))
-    sys.stdout.write(output_text)
+    for text in _by_time(found, printed):
+        sys.stdout.write(text)
+
+
+def _by_time(events: Sequence[Event], printed: Sequence[Printed]) -> Iterator[str]:
+    """Both as text; a line without a time stays behind the one before it."""
+    rows = [(event.time, _event_lines(event)) for event in events]
+    time = ""
+    for line in printed:
+        time = line.time or time
+        rows.append((time, _printed_line(line)))
+    rows.sort(key=lambda row: row[0])
+    return (text for _, text in rows)
+
+
+def _printed_line(line: Printed) -> str:
+    if line.time is None:
+        return f"{line.text}\n"
+    return f"{output.moment(line.time)}  {', '.join(line.services)}: {line.text}\n"
 
 
 def _event_lines(event: Event) -> str:

@@ -29,7 +29,7 @@ from winesilo.host import process
 from winesilo.host.base import OnProgress, load_info
 from winesilo.host.files import os_errors
 from winesilo.host.paths import DEFAULT_HOST, HostPaths
-from winesilo.vm import events, views
+from winesilo.vm import events, printed, views
 from winesilo.vm.store import Store
 
 START_TIMEOUT_S: Final = 30.0
@@ -249,7 +249,7 @@ def _spawn_daemon(paths: HostPaths) -> None:
     if not line:
         child.kill()
         child.wait()
-        tail = views.tail(paths.daemon_log, 5)
+        tail = printed.tail(paths.daemon_log, 5)
         raise HostStartFailed(
             f"the host's daemon did not start: {tail or 'no message'}", f"see {paths.daemon_log}"
         )

@@ -183,8 +183,8 @@ def silo_cp(request: Request) -> int:
     return request.engine.copy(request.params.text("source"), request.params.text("target"), request.check)
 
 
-def silo_logs(request: Request) -> dict[str, str]:
-    """The end of a log."""
+def silo_logs(request: Request) -> list[dict[str, Any]]:
+    """The last lines that its services printed."""
     params = request.params
     return request.engine.logs(
         params.text("name"), params.optional_text("service"), params.integer("lines", 100)

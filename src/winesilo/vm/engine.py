@@ -480,7 +480,7 @@ class Engine:
             hive = registry_file.read(template_path)
         return audit(instance, self.networks, hive)
 
-    def logs(self, name: str, service: str | None, lines: int) -> dict[str, str]:
+    def logs(self, name: str, service: str | None, lines: int) -> list[dict[str, Any]]:
         """See :func:`winesilo.vm.views.logs`."""
         self._exists(name)
         return views.logs(self.store, name, service, lines)

@@ -36,9 +36,9 @@ from winesilo.services.model import RUNNING, STATES, STOPPED
 from winesilo.vm import outside, processes
 from winesilo.vm.network import Networks
 from winesilo.vm.overlay import overlay_of
+from winesilo.vm.printed import tail
 from winesilo.vm.registry import Hive, Saver, check_hive
 from winesilo.vm.store import Record, Store
-from winesilo.vm.views import tail
 
 log = logging.getLogger(__name__)
 
@@ -207,7 +207,7 @@ class Instance:
         self._undo.callback(self._saver.remove, self.record.id)
 
     def _start_scm(self) -> None:
-        path = self.place.log / "services.log"
+        path = self.place.services_log
         if path.is_file() and path.stat().st_size > _LOG_LIMIT:
             path.replace(path.with_suffix(".log.1"))
         with path.open("ab") as output:
@@ -275,7 +275,7 @@ class Instance:
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of the services' output."""
-        return tail(self.place.log / "services.log", lines)
+        return tail(self.place.services_log, lines)
 
     # -- stop ---------------------------------------------------------------------------------
 

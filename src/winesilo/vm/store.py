@@ -111,6 +111,11 @@ class SiloPaths:
         """Directory of its logs."""
         return self.directory / "log"
 
+    @property
+    def services_log(self) -> Path:
+        """What its services printed; see :mod:`winesilo.vm.printed`."""
+        return self.log / "services.log"
+
 
 def parse_record(text: str, path: Path) -> Record:
     """Read a record.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 import os
 import re
-from pathlib import Path
 from typing import Any
 
-from winesilo.errors import InvalidPath, SiloCorrupt, SiloNotFound
+from winesilo.errors import SiloCorrupt, SiloNotFound
+from winesilo.vm import printed
 from winesilo.vm.store import Record, Store
 
 
@@ -71,40 +71,11 @@ def list_stopped(store: Store) -> list[dict[str, Any]]:
     ]
 
 
-def logs(store: Store, name: str, service: str | None, lines: int) -> dict[str, str]:
-    """The end of a log.
-
-    Args:
-        store: the host's silos.
-        name: the silo.
-        service: a service with a log of its own in the silo's log directory, else None.
-        lines: how many lines at most.
-
-    Raises:
-        SiloNotFound, InvalidPath.
-    """
+def logs(store: Store, name: str, service: str | None, lines: int) -> list[dict[str, Any]]:
+    """The last lines that its services printed, see :func:`winesilo.vm.printed.last`; raises SiloNotFound."""
     if not store.exists(name):
         raise SiloNotFound(f"there is no silo {name!r}", "see: silo ls", name=name)
-    folder = store.silo(name).log
-    path = folder / "services.log"
-    if service is not None:
-        if not re.fullmatch(r"[\w .-]{1,256}", service) or service.startswith("."):
-            raise InvalidPath(f"{service!r} is not a service name")
-        own = folder / f"{service}.log"
-        path = own if own.is_file() else path
-    return {"path": str(path), "text": tail(path, lines)}
-
-
-def tail(path: Path, lines: int) -> str:
-    """The last lines of a text file; empty if there is none."""
-    try:
-        with path.open("rb") as stream:
-            size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, size - lines * 400))
-            text = stream.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
-    return "\n".join(text.splitlines()[-lines:])
+    return printed.last(store.silo(name).services_log, service, lines)
 
 
 def split_copy_path(text: str) -> tuple[str, str] | None:
