@@ -197,6 +197,8 @@ static BOOL is_enough(const struct call *call, struct position at)
 /* a call that leaves the process unfit for the next ones: the child ends after it */
 static BOOL spoils(const char *call)
 {
+    /* 32 bits: Wine's thunk for links ends the host's program, so only a silo's would keep what it has open */
+    if (sizeof(void *) == 4 && has(call, "SymbolicLink")) return TRUE;
     return !strcmp(call, "NtUserInitializeClientPfnArrays");
 }
 
