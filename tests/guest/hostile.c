@@ -24,6 +24,23 @@ typedef ULONG_PTR A;
 #define F(n, ...) case n: return ((A(NTAPI *)(__VA_ARGS__))function)
 #define A4 A, A, A, A
 
+#ifdef __i386__
+/* Whoever takes the arguments from the stack: not all calls do it themselves. */
+static A invoke(void *function, int count, const A *a)
+{
+    __asm__ volatile("movl %%esp, %%ebx\n"
+                     "1: subl $1, %%ecx\n\t"
+                     "jl 2f\n\t"
+                     "pushl (%%edx,%%ecx,4)\n\t"
+                     "jmp 1b\n"
+                     "2: call *%%eax\n\t"
+                     "movl %%ebx, %%esp"
+                     : "+a"(function), "+c"(count), "+d"(a)
+                     :
+                     : "ebx", "memory", "cc");
+    return (A)function;
+}
+#else
 static A invoke(void *function, int count, const A *a)
 {
     switch (count) {
@@ -45,6 +62,7 @@ static A invoke(void *function, int count, const A *a)
     default: printf("calls with %d arguments are not known\n", count); exit(3);
     }
 }
+#endif
 
 static void *resume[5];
 static volatile DWORD exception;
@@ -92,7 +110,7 @@ static void print_out(const struct call *call, int p)
     const BYTE *at = call->memory[p];
 
     if (is_canary(at, param->out_size)) return;
-    if (param->out_size == 4 && !varies(call->name)) printf(" %s=%lu", param->name, *(const ULONG *)at);
+    if (param->out_size == 4 && !param->is_handle && !varies(call->name)) printf(" %s=%lu", param->name, *(const ULONG *)at);
     else printf(" %s=%s", param->name, !memcmp(at, "\0\0\0\0\0\0\0", param->out_size) ? "0" : "set");
 }
 
@@ -179,6 +197,8 @@ static BOOL is_enough(const struct call *call, struct position at)
 /* a call that leaves the process unfit for the next ones: the child ends after it */
 static BOOL spoils(const char *call)
 {
+    /* 32 bits: Wine's thunk for links ends the host's program, so only a silo's would keep what it has open */
+    if (sizeof(void *) == 4 && has(call, "SymbolicLink")) return TRUE;
     return !strcmp(call, "NtUserInitializeClientPfnArrays");
 }
 
@@ -227,6 +247,7 @@ static BOOL is_missing(struct call *call, const struct row *row, void *function)
     enum { NOT_THERE = 0x80000100 };
 
     if (row->params || strcmp(row->need, "OPTIONAL")) return FALSE;
+    if (sizeof(void *) == 4) return *(const BYTE *)function != 0xb8; /* no system call; raising does not return here */
     prepare(call, row, NULL);
     close_scratch();
     invoke_guarded(function, call->count, call->args);

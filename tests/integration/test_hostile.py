@@ -56,13 +56,8 @@ def differences(inside: dict[str, list[str]], outside: dict[str, list[str]]) -> 
     ]
 
 
-@pytest.mark.timeout(1200)
-@pytest.mark.parametrize("program", ["hostile"])
-def test_hostile_arguments(
-    host: Host, silo: TemporarySilo, new_silo: Callable[..., TemporarySilo], guest: Guest, program: str
-) -> None:
+def check(host: Host, silo: TemporarySilo, other: TemporarySilo, guest: Guest, program: str) -> None:
     """The same lines, nothing of it at the base or in another silo, and all three go on working."""
-    other = new_silo()
     folder = host.base / "drive_c"
     shutil.copy(guest(program), folder)
     silo.silo.copy_in(guest(program), "C:\\")
@@ -80,3 +75,16 @@ def test_hostile_arguments(
         assert one.run("cmd", "/c", "echo hello").strip() == "hello"
         assert one.run("reg", "query", r"HKLM\Software\Microsoft\Windows NT\CurrentVersion")
     assert on_host(host, silo, r"C:\windows\system32\cmd.exe", "/c", "echo hello").strip() == "hello"
+
+
+@pytest.mark.timeout(1200)
+def test_hostile_arguments(
+    host: Host, silo: TemporarySilo, new_silo: Callable[..., TemporarySilo], guest: Guest
+) -> None:
+    check(host, silo, new_silo(), guest, "hostile")
+
+
+@pytest.mark.timeout(1200)
+def test_hostile_arguments_of_32_bits(host32: Host, silo32: TemporarySilo, guest: Guest) -> None:
+    with TemporarySilo(host32) as other:
+        check(host32, silo32, other, guest, "hostile32")
