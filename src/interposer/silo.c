@@ -94,7 +94,12 @@ void slots_tell(uint32_t pid, HANDLE handle)
     atomic_store(&shared->changed_handles[i].number, number);
 }
 
-/* What is known of a key, a directory or a new socket can be asked again at any time; of other sockets it can't. */
+/* What is known of a socket can't be asked again; of most others it can at any time. */
+static bool can_be_asked_again(enum slot_kind kind)
+{
+    return kind == SLOT_KEY || kind == SLOT_DIRECTORY || kind == SLOT_NEW_SOCKET || kind == SLOT_EVENT;
+}
+
 static void forget_all(void)
 {
     unsigned int i, j;
@@ -103,7 +108,7 @@ static void forget_all(void)
         struct slot *chunk = atomic_load(&slot_chunks[i]);
 
         for (j = 0; chunk && j < SLOT_CHUNK; j++)
-            if (chunk[j].kind == SLOT_KEY || chunk[j].kind == SLOT_DIRECTORY || chunk[j].kind == SLOT_NEW_SOCKET)
+            if (can_be_asked_again(chunk[j].kind))
                 slot_clear((HANDLE)((uintptr_t)(i * SLOT_CHUNK + j) << 2));
     }
 }
@@ -167,6 +172,14 @@ bool capture(void *to, const void *from, size_t n)
     if (got >= 0 || errno == EFAULT) return got == (ssize_t)n;
     memcpy(to, from, n); /* forbidden in this container */
     return true;
+}
+
+bool is_writable(void *at, size_t n)
+{
+    uint8_t own[WRITABLE_MAX];
+    const struct iovec here = { own, n }, there = { at, n };
+
+    return n <= sizeof(own) && capture(own, at, n) && process_vm_writev(getpid(), &here, 1, &there, 1, 0) == (ssize_t)n;
 }
 
 /* ---- tracing ---- */

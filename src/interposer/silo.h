@@ -23,7 +23,7 @@ extern bool drivers_run_here; /* this is a winedevice.exe; set before Windows co
 
 /* ---- handle slots: what a hook knows about a handle of this process ---- */
 
-enum slot_kind { SLOT_NONE, SLOT_KEY, SLOT_SOCKET, SLOT_NEW_SOCKET, SLOT_PIPE_ROOT, SLOT_DIRECTORY, SLOT_READER };
+enum slot_kind { SLOT_NONE, SLOT_KEY, SLOT_SOCKET, SLOT_NEW_SOCKET, SLOT_PIPE_ROOT, SLOT_DIRECTORY, SLOT_READER, SLOT_EVENT };
 
 struct slot {
     _Atomic uint8_t kind;
@@ -141,6 +141,10 @@ enum { THREAD_BUFFER = 0x20000 };
 /* Copy from memory of the caller's that the real call has the wineserver read, so that it fails there and not by a
  * fault; false: leave the call to it. */
 bool capture(void *to, const void *from, size_t n);
+/* Whether n bytes of the caller's memory can be written; they are, with what they are. False also where that can't be told, or
+ * if there are more. */
+enum { WRITABLE_MAX = 128 }; /* a SOCKADDR_STORAGE */
+bool is_writable(void *at, size_t n);
 
 /* ---- tracing: a line per redirected call, off unless the configuration names a file ---- */
 

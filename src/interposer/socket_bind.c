@@ -260,13 +260,18 @@ static NTSTATUS check_call(const struct ioctl *c)
     return status == STATUS_INVALID_PARAMETER ? STATUS_SUCCESS : status;
 }
 
-/* Of a socket that this process made it is known what its handle may. */
+/* The same with fewer requests: of a socket that this process made it is known what its handle may, and so it is of an event
+ * that stood in such a call before: Winsock's, one for each thread. */
 static NTSTATUS check_datagram_call(const struct ioctl *c)
 {
-    uint8_t room[16];
+    NTSTATUS status;
 
-    if (slot_kind(c->handle) != SLOT_NEW_SOCKET) return check_call(c);
-    return capture(room, c->out, sizeof(room)) ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION;
+    if (slot_kind(c->handle) == SLOT_NEW_SOCKET && (!c->event || slot_kind(c->event) == SLOT_EVENT) &&
+        is_writable(c->out, c->out_size))
+        return STATUS_SUCCESS;
+    status = check_call(c);
+    if (!status && c->event && slot_kind(c->event) == SLOT_NONE) slot_set(c->event, SLOT_EVENT, 0, 0);
+    return status;
 }
 
 static NTSTATUS bind_at(const struct ioctl *c, struct binding *b)
