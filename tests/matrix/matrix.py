@@ -4,7 +4,7 @@
     make matrix MATRIX_ARGS="--only nginx,mysql --windows win10"
     make matrix-wine10                                   on Wine 10, in a Debian 13 tree
 
-Results are kept in build/matrix, a file for each version of Wine; a run replaces what it ran again. The table
+Results are kept in tests/matrix/results, a file for each version of Wine; a run replaces what it ran again. The table
 in docs/services.md is made of all of them.
 """
 
@@ -123,8 +123,7 @@ def main() -> int:
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that nothing is left behind
     version = ".".join(str(number) for number in wine.find().version)
-    folder = REPO / "build" / "matrix"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = REPO / "tests" / "matrix" / "results"
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     outcomes = run_all(names, versions, console, folder / f"{version}.json")
     results = {file.stem: json.loads(file.read_text()) for file in folder.glob("*.json")}
