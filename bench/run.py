@@ -9,8 +9,8 @@ that is the same program in the base prefix, on the same wineserver, without the
     make bench BENCH_ARGS="--rounds 5 services --only nginx"
 
 Each figure is a median; the two sides take turns, so that both see the same machine (calls: sides.py).
-A row is over its limit if its median is, by more than the noise; the exit code is 1 if one is.  A host of
-its own is made in a temporary folder and removed at the end.
+A row is over its limit if its median is, by more than the noise; the exit code is 1 if one is, or if a part
+could not be measured.  A host of its own is made in a temporary folder and removed at the end.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from rich.table import Table
 
 from winesilo import Host
 from winesilo.demo.prefix import PlainPrefix
+from winesilo.errors import WinesiloError
 
 HERE = Path(__file__).resolve().parent
 MICROBENCH = HERE.parent / "build" / "bench" / "microbench.exe"
@@ -318,19 +319,24 @@ def main() -> int:
     console = Console(stderr=True)
     results, options = Results(), Options(arguments.rounds, arguments.only)
     parts = arguments.parts or list(PARTS)
+    failed: list[str] = []
     with private_host(console) as host, PlainPrefix() as prefix:
         if set(parts) & set(AGAINST_PREFIX):
             with console.status("making a Wine prefix to compare with"):
                 prefix.create()
         for name in parts:
             with console.status(f"measuring: {name}, {options.rounds} rounds"):
-                PARTS[name](host, prefix, options, results)
+                try:
+                    PARTS[name](host, prefix, options, results)
+                except WinesiloError as error:  # what was measured before is not lost
+                    console.print(f"{name} could not be measured: {error}")
+                    failed.append(name)
             prefix.stop()
     if arguments.json:
         print(results.json())
     else:
         Console(width=120).print(results.table())
-    return 1 if results.over else 0
+    return 1 if results.over or failed else 0
 
 
 if __name__ == "__main__":
