@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from winesilo.demo import mysql
 from winesilo.demo.workload import check_nobody_answers, eventually, install_with
-from winesilo.errors import DemoError
+from winesilo.errors import DemoError, WinesiloError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "matrix"))
 
@@ -61,6 +61,8 @@ class Measured:
         prepare: makes the data for the load.
         load: the seconds that one request takes, as the mean of a slice.
         image: the program to end; empty where the service stops by itself.
+        left: a program of which some may be left when the service has stopped: nginx' workers, if NSSM ends
+            the master before it has told them.
     """
 
     workload: Comparable
@@ -69,6 +71,7 @@ class Measured:
     prepare: Callable[[str, int], None]
     load: Callable[[str, int], float]
     image: str = ""
+    left: str = ""
 
 
 class Side:
@@ -123,6 +126,9 @@ class Side:
             self._run(["taskkill", "/f", "/im", self._measured.image])
         else:
             self._run(["net", "stop", self._name])
+        if self._measured.left:
+            with contextlib.suppress(WinesiloError):  # none is the rule
+                self._run(["taskkill", "/f", "/im", self._measured.left])
         eventually(
             lambda: check_nobody_answers(self.address, self.port), DemoError, STOPPED_S, "it did not stop"
         )
@@ -149,7 +155,7 @@ def measure(host: Host, prefix: PlainPrefix, options: Options, results: Results)
 def _catalogue() -> list[Measured]:
     return [
         Measured(web.Apache(), web.Apache.installer, web.PORT, _nothing, _http),
-        Measured(web.Nginx(), web.Nginx.installer, web.PORT, _nothing, _http),
+        Measured(web.Nginx(), web.Nginx.installer, web.PORT, _nothing, _http, left="nginx.exe"),
         Measured(mysql.MySql(), mysql.INSTALL, mysql.PORT, _prepare_mysql, _mysql, image="mysqld.exe"),
         Measured(postgres.Postgres(), postgres.REGISTER, postgres.PORT, _prepare_postgres, _postgres),
     ]
