@@ -4,8 +4,8 @@
     make matrix MATRIX_ARGS="--only nginx,mysql --windows win10"
     make matrix-wine10                                   on Wine 10, in a Debian 13 tree
 
-Results are kept in tests/matrix/results, a file for each version of Wine; a run replaces what it ran again. The table
-in docs/services.md is made of all of them.
+Results are kept in tests/matrix/results, a file for each version of Wine; a run replaces what it ran again.
+The table in docs/services.md is made of all of them.
 """
 
 from __future__ import annotations
