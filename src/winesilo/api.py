@@ -48,6 +48,7 @@ __all__ = [
     "Host",
     "HostStatus",
     "OnProgress",
+    "Printed",
     "Process",
     "Program",
     "Service",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -107,6 +108,10 @@ AUDIT: dict[str, Any] = {
         {"kind": "pipe", "name": "a\n\x1b[2Jb", "class": "private", "how": [], "seen": [], "rule": None},
     ],
 }
+PRINTED = [
+    {"time": None, "services": [], "text": "one"},
+    {"time": "2031-01-01T00:00:00.000+00:00", "services": ["Spooler"], "text": "two"},
+]
 EVENT: dict[str, Any] = {
     "time": "2024-02-29T12:00:00.000+00:00",
     "log": "Application",
@@ -134,7 +139,7 @@ ANSWERS: dict[str, Any] = {
     "silo.ps": [PROCESS],
     "silo.audit": AUDIT,
     "silo.cp": 3,
-    "silo.logs": {"path": "/log", "text": "one\ntwo"},
+    "silo.logs": PRINTED,
     "silo.events": [EVENT],
     "service.ls": [SERVICE],
     "service.show": SERVICE,
@@ -149,6 +154,8 @@ ANSWERS: dict[str, Any] = {
     "service.delete": None,
 }
 Requests = list[tuple[str, dict[str, Any]]]
+#: What `silo logs` makes of a line that some service printed.
+SHOWN = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  Spooler: two")
 
 
 @pytest.fixture
@@ -311,19 +318,22 @@ def test_other_texts(requests: Requests, capsys: pytest.CaptureFixture[str], wor
 def test_logs(requests: Requests, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["logs", "db1", "-n", "5"]) == 0
     assert requests == [("silo.logs", {"name": "db1", "lines": 5})]
-    assert capsys.readouterr().out == "one\ntwo\n"
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "one"
+    assert SHOWN.fullmatch(second)
 
 
 def test_logs_of_a_service(requests: Requests, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its events, then what was printed."""
+    """By time; what has no time stays where it is, here at the begin."""
     assert main(["logs", "db1", "Spooler", "-n", "5"]) == 0
     assert requests == [
         ("silo.logs", {"name": "db1", "service": "Spooler", "lines": 5}),
         ("silo.events", {"name": "db1", "service": "Spooler", "lines": 5}),
     ]
-    head, *rest = capsys.readouterr().out.splitlines()
+    first, head, more, last = capsys.readouterr().out.splitlines()
+    assert (first, more) == ("one", "    Run.")
     assert head.endswith("  warning  Spooler 7  It burns.")
-    assert rest == ["    Run.", "one", "two"]
+    assert SHOWN.fullmatch(last)
 
 
 @pytest.mark.parametrize(("words", "asked"), [(["--events"], {}), (["--log", "System"], {"log": "System"})])
@@ -332,7 +342,7 @@ def test_events_only(
 ) -> None:
     assert main(["logs", "db1", *words, "--json"]) == 0
     assert requests == [("silo.events", {"name": "db1", "lines": 100, **asked})]
-    assert json.loads(capsys.readouterr().out) == {"events": [EVENT], "output": ""}
+    assert json.loads(capsys.readouterr().out) == {"events": [EVENT], "output": []}
 
 
 def test_an_error_is_a_line_and_a_hint(
