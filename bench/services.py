@@ -27,6 +27,7 @@ from winesilo.errors import DemoError, WinesiloError
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "matrix"))
 
 import postgres
+import w3svc
 import web
 from hostside import HostSide
 
@@ -56,7 +57,8 @@ class Measured:
 
     Attributes:
         workload: what is installed.
-        installer: the command that makes its service; the word that is the service's name is replaced.
+        installer: the command that makes its service; the word that is the service's name is replaced;
+            empty where the workload has made it.
         port: where it listens in a silo.
         prepare: makes the data for the load.
         load: the seconds that one request takes, as the mean of a slice.
@@ -108,13 +110,14 @@ class Side:
 
         And for each side: a silo sees the services of the host's base.
         """
-        return f"{self._side}{self._number}"
+        return f"{self._side}{self._number}" if self._measured.installer else self._measured.workload.service
 
     def start(self) -> float:
         """Seconds from ``net start`` to the client's first answer."""
         self._number += 1
         name = self._measured.workload.service
-        self._run([self._name if word == name else word for word in self._measured.installer])
+        if self._measured.installer:
+            self._run([self._name if word == name else word for word in self._measured.installer])
         begin = time.monotonic()
         self._run(["net", "start", self._name])
         self._ready()
@@ -156,6 +159,7 @@ def _catalogue() -> list[Measured]:
     return [
         Measured(web.Apache(), web.Apache.installer, web.PORT, _nothing, _http),
         Measured(web.Nginx(), web.Nginx.installer, web.PORT, _nothing, _http, left="nginx.exe"),
+        Measured(w3svc.W3Svc(), (), w3svc.PORT, _nothing, _http_kept),
         Measured(mysql.MySql(), mysql.INSTALL, mysql.PORT, _prepare_mysql, _mysql, image="mysqld.exe"),
         Measured(postgres.Postgres(), postgres.REGISTER, postgres.PORT, _prepare_postgres, _postgres),
     ]
@@ -240,6 +244,18 @@ def _http(address: str, port: int) -> float:
     rate = re.search(r"Requests per second:\s+([0-9.]+)", done.stdout)
     if not failed or int(failed[1]) or not rate or "Non-2xx" in done.stdout:
         raise SystemExit(f"ab: {done.stdout}{done.stderr}")
+    return 1 / float(rate[1])
+
+
+def _http_kept(address: str, port: int) -> float:
+    """Over connections that stay open: http.sys closes none, and ab waits for that."""
+    words = ["wrk", "-t", "1", "-c", str(HTTP_CLIENTS), "-d", f"{SLICE_S}s"]
+    done = subprocess.run(
+        [*words, f"http://{address}:{port}/index.html"], capture_output=True, text=True, check=True
+    )
+    rate = re.search(r"Requests/sec:\s+([0-9.]+)", done.stdout)
+    if not rate or not float(rate[1]) or "Socket errors" in done.stdout or "Non-2xx" in done.stdout:
+        raise SystemExit(f"wrk: {done.stdout}{done.stderr}")
     return 1 / float(rate[1])
 
 

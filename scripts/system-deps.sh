@@ -58,7 +58,7 @@ case $wanted in *" apache "*) # building Apache httpd for Windows
   need "bzip2 xz-utils" sh -c 'command -v bzip2 && command -v xz'
   ;;
 esac
-case $wanted in *" bench "*) need "apache2-utils" command -v ab ;; esac
+case $wanted in *" bench "*) need "apache2-utils" command -v ab; need "wrk" command -v wrk ;; esac
 
 if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
 
