@@ -227,14 +227,15 @@ HANDLE open_output(struct process *process)
     return NULL;
 }
 
-/* What was printed until now is written. The caller holds the lock, which is given up meanwhile. */
+/* What was printed until now is written, and all of a process that has ended. The caller holds the lock, which is given up
+ * meanwhile. */
 void drain_outputs(void)
 {
     ULONGLONG deadline = now() + DRAIN_MS;
     struct output *output = outputs;
 
     while (output)
-        if (WaitForSingleObject(output->event, 0) == WAIT_TIMEOUT)
+        if (!output->process->ended && WaitForSingleObject(output->event, 0) == WAIT_TIMEOUT)
             output = output->next;
         else if (wait_change(deadline))
             output = outputs;
