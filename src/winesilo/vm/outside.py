@@ -158,6 +158,9 @@ def _of_address(protocol: str, where: str, port: int, place: Place, seen: str) -
 # -- descriptors ------------------------------------------------------------------------------
 
 
+_THREAD_NAME: Final = re.compile(r"/proc/\d+/task/\d+/comm")
+
+
 @dataclass(frozen=True, slots=True)
 class Descriptor:
     """A descriptor of a Unix process.
@@ -230,6 +233,8 @@ def _of_descriptor(
     path = Path(target.removesuffix(" (deleted)"))
     if path.is_relative_to(place.root):
         return None
+    if one.flags & _WRITING and _THREAD_NAME.fullmatch(target):
+        return None  # for a moment, by Wine 10; Linux lets a process name no threads but its own
     return _found("file", str(path), "descriptors", _file_rule(path, one, given, place))
 
 
