@@ -84,7 +84,7 @@ static void socket_name(void)
     struct sockaddr_in name;
     int size = sizeof(name);
 
-    if (getsockname(receiver, (struct sockaddr *)&name, &size)) die("getsockname");
+    if (getsockname(listening, (struct sockaddr *)&name, &size)) die("getsockname");
 }
 
 static SOCKET bound_socket(int type, struct sockaddr_in *at)

@@ -43,7 +43,8 @@ static NTSTATUS do_create(const struct ioctl *c)
     struct create_params params;
     struct slot *slot;
 
-    if (status || c->in_size != sizeof(params) || !capture(&params, c->in, sizeof(params))) return status;
+    if (status || c->in_size != sizeof(params)) return status;
+    memcpy(&params, c->in, sizeof(params)); /* the wineserver was sent it, so it can be read */
     if (params.type != WS_SOCK_STREAM && params.type != WS_SOCK_DGRAM) return status;
     slot_set(c->handle, SLOT_NEW_SOCKET, 0, 0);
     if (params.type == WS_SOCK_STREAM || !(slot = slot_of(c->handle))) return status;
@@ -118,6 +119,7 @@ static NTSTATUS do_connect(const struct ioctl *c)
         return pass(c, c->in, c->in_size);
     if ((status = prepare_connect(c->handle, &addr, size, &changed))) return status;
     if ((slot = socket_slot(c->handle))) slot->flags |= SOCKET_CONNECTED;
+    tell_bound(c->handle);
     if (!changed) return pass(c, c->in, c->in_size);
     TRACE("connect", "socket", NO_NAME);
     heap = c->in_size > THREAD_BUFFER;
@@ -131,24 +133,38 @@ static NTSTATUS do_connect(const struct ioctl *c)
     return status;
 }
 
-/* Where a datagram goes is decided when it goes (socket_unix.c). Here an IPv6 socket is made fit for the stand-ins,
- * once, and before the wineserver binds it for its first send. */
-static NTSTATUS do_send(const struct ioctl *c)
+/* An IPv6 socket is made fit for the stand-ins, once, and before the wineserver binds it for its first send. */
+static void prepare_send(const struct ioctl *c)
 {
     struct sendmsg_params params;
     struct socket_facts facts;
     uint16_t family;
 
-    if (!c->in || c->in_size != sizeof(params)) return pass(c, c->in, c->in_size);
+    if (!c->in || c->in_size != sizeof(params)) return;
     memcpy(&params, c->in, sizeof(params));
-    if (!params.addr || params.addr_len < 28) return pass(c, c->in, c->in_size);
+    if (!params.addr || params.addr_len < 28) return;
     memcpy(&family, (const void *)(uintptr_t)params.addr, sizeof(family));
-    if (family == WS_AF_INET6 && !socket_slot(c->handle)) {
-        facts = look_at(c->handle, true);
-        if (facts.stream || is_connected(c->handle) || is_bound(c->handle)) note_socket(c->handle, ADDRESS_OTHER, flags_of(&facts));
-        else bind_quietly(c->handle, &facts, WS_AF_INET6, NULL, ADDRESS_ANY6);
-    }
-    return pass(c, c->in, c->in_size);
+    if (family != WS_AF_INET6 || socket_slot(c->handle)) return;
+    facts = look_at(c->handle, true);
+    if (facts.stream || is_connected(c->handle) || is_bound(c->handle)) note_socket(c->handle, ADDRESS_OTHER, flags_of(&facts));
+    else bind_quietly(c->handle, &facts, WS_AF_INET6, NULL, ADDRESS_ANY6);
+}
+
+/* For what the wineserver refuses if the socket is not bound: it may be, by another process or handle. */
+static NTSTATUS pass_bound(const struct ioctl *c)
+{
+    NTSTATUS status;
+
+    tell_bound(c->handle);
+    status = pass(c, c->in, c->in_size);
+    return status == STATUS_INVALID_PARAMETER && tell_if_bound(c->handle) ? pass(c, c->in, c->in_size) : status;
+}
+
+/* Where a datagram goes is decided when it goes (socket_unix.c). */
+static NTSTATUS do_send(const struct ioctl *c)
+{
+    prepare_send(c);
+    return pass_bound(c);
 }
 
 /* ---- accepted sockets ---- */
@@ -215,10 +231,12 @@ static struct known known_of(HANDLE handle, const struct ws_sockaddr *local)
 
 static NTSTATUS do_getname(const struct ioctl *c, bool own)
 {
-    NTSTATUS status = pass(c, c->in, c->in_size);
     struct ws_sockaddr addr = { 0 };
     struct known k;
+    NTSTATUS status;
 
+    if (!own) status = pass(c, c->in, c->in_size);
+    else if (!answer_name(c, &status)) status = pass_bound(c);
     if (status || !c->out || c->out_size < 16) return status;
     memcpy(&addr, c->out, c->out_size < sizeof(addr) ? c->out_size : sizeof(addr));
     k = known_of(c->handle, own ? &addr : NULL);

@@ -42,12 +42,16 @@ enum {
     SOCKET_DATAGRAM = 8,
     SOCKET_BESIDE = 16, /* see bind_beside; slot->extra is the port */
     SOCKET_UDP = 32,
+    SOCKET_UNTOLD = 64, /* bound here, and the wineserver does not know it yet */
 };
 
+/* wine/afd.h: struct afd_sendmsg_params */
 struct sendmsg_params {
     uint64_t addr;
-    uint32_t addr_len;
-    uint8_t rest[20];
+    uint32_t addr_len, flags;
+    int32_t force_async;
+    uint32_t count;
+    uint64_t buffers;
 };
 
 struct ioctl {
@@ -105,6 +109,10 @@ unsigned int flags_of(const struct socket_facts *facts);
 /* ---- binding ---- */
 
 bool is_bound(HANDLE handle);
+/* A datagram socket that was bound here: the wineserver is told when it has to know. */
+void tell_bound(HANDLE handle);
+bool tell_if_bound(HANDLE handle); /* the same for a socket of which nothing is known; false: it is not bound */
+bool answer_name(const struct ioctl *c, NTSTATUS *status); /* false: the wineserver has to */
 /* Bind without the program's doing: what it is to see is the wildcard, or the silo's own address. */
 NTSTATUS bind_quietly(HANDLE handle, const struct socket_facts *facts, uint16_t family, const uint8_t *v4,
                       enum address_kind kind);

@@ -136,11 +136,80 @@ static void note_bound(HANDLE handle, const struct socket_facts *facts, const st
                        (facts->v6_only ? BOUND_V6_ONLY : 0) | more);
 }
 
+/* ---- sockets that were bound here ---- */
+
+static bool is_untold(HANDLE handle)
+{
+    const struct slot *slot = socket_slot(handle);
+
+    return slot && (slot->flags & SOCKET_UNTOLD);
+}
+
+/* For a send on a datagram socket that it takes for unbound the server binds it, fails because the socket is bound, and
+ * asks for its address. What is sent is nowhere, so that nothing is if the server knows already. */
+static void make_known(HANDLE handle)
+{
+    struct {
+        uint32_t size, address32;
+        uint64_t address;
+    } nowhere = { 1, 1, 1 }; /* a WSABUF of 64 bits, and of 32 */
+    struct sendmsg_params params = { .count = 1, .buffers = (uintptr_t)&nowhere };
+
+    own_ioctl(handle, AFD_SENDMSG, &params, sizeof(params), NULL, 0);
+}
+
+void tell_bound(HANDLE handle)
+{
+    if (!is_untold(handle)) return;
+    socket_slot(handle)->flags &= (uint16_t)~SOCKET_UNTOLD;
+    make_known(handle);
+}
+
+/* what Linux says of an IPv4 datagram socket; false: it is another one, or not bound */
+static bool datagram_name(HANDLE handle, struct sockaddr_in *name)
+{
+    int fd = unix_socket(handle);
+    socklen_t size = sizeof(*name);
+    bool bound;
+
+    if (fd < 0) return false;
+    bound = int_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM && !getsockname(fd, (struct sockaddr *)name, &size) &&
+            name->sin_family == AF_INET && name->sin_port;
+    close(fd);
+    return bound;
+}
+
+/* Another process may have bound it, or this one by another handle. */
+bool tell_if_bound(HANDLE handle)
+{
+    struct sockaddr_in name;
+
+    if (socket_slot(handle) || !datagram_name(handle, &name)) return false;
+    make_known(handle);
+    return true;
+}
+
 bool is_bound(HANDLE handle)
 {
     struct ws_sockaddr name;
 
-    return !own_ioctl(handle, AFD_GETSOCKNAME, NULL, 0, &name, sizeof(name));
+    return is_untold(handle) || !own_ioctl(handle, AFD_GETSOCKNAME, NULL, 0, &name, sizeof(name)) || tell_if_bound(handle);
+}
+
+/* The name of a socket as the server would say it, who is not told for its sake. */
+bool answer_name(const struct ioctl *c, NTSTATUS *status)
+{
+    struct ws_sockaddr addr = { 0 };
+    struct sockaddr_in name;
+
+    if (!is_untold(c->handle) || c->event || c->apc || c->apc_context || c->out_size < sizeof(name) ||
+        !is_writable(c->out, c->out_size) || !datagram_name(c->handle, &name))
+        return false;
+    address_from_unix(&addr, (const struct sockaddr_storage *)&name, sizeof(name));
+    memcpy(c->out, &addr, sizeof(name));
+    c->io->Status = *status = STATUS_SUCCESS;
+    c->io->Information = sizeof(name);
+    return true;
 }
 
 static const struct {
@@ -152,11 +221,9 @@ static const struct {
 };
 
 /* Wine 8's server binds an IPv4 datagram socket to the wildcard when the address is that of no interface. So it is
- * bound here, and the server is told by a send: for one on a socket that it takes for unbound it binds it, fails
- * because the socket is bound, and asks for its address. */
+ * bound here, and the server is to be told. */
 static NTSTATUS bind_here(HANDLE handle, const struct ws_sockaddr *addr, struct ws_sockaddr *bound)
 {
-    struct sendmsg_params params = { 0 };
     struct sockaddr_storage name = { 0 };
     socklen_t size = sizeof(name);
     int fd, result, error;
@@ -174,7 +241,6 @@ static NTSTATUS bind_here(HANDLE handle, const struct ws_sockaddr *addr, struct 
         return STATUS_ADDRESS_ALREADY_ASSOCIATED;
     if (!result) {
         address_from_unix(bound, &name, sizeof(struct sockaddr_in));
-        own_ioctl(handle, AFD_SENDMSG, &params, sizeof(params), NULL, 0);
         return STATUS_SUCCESS;
     }
     for (i = 0; i < sizeof(bind_errors) / sizeof(bind_errors[0]); i++)
@@ -196,10 +262,10 @@ NTSTATUS bind_quietly(HANDLE handle, const struct socket_facts *facts, uint16_t 
 
     params.addr.family = family;
     if (v4) address_set(&params.addr, v4);
-    if (binds_here(facts, &params.addr)) status = bind_here(handle, &params.addr, &bound);
-    else
+    if (!binds_here(facts, &params.addr))
         status = own_ioctl(handle, AFD_BIND, &params, (ULONG)(4 + address_size(&params.addr)), &bound,
                            (ULONG)address_size(&params.addr));
+    else if (!(status = bind_here(handle, &params.addr, &bound))) make_known(handle);
     if (!status) note_bound(handle, facts, &bound, kind, 0);
     return status;
 }
@@ -352,7 +418,12 @@ static void note_bind(const struct ioctl *c, const struct binding *b, const stru
     struct slot *slot;
 
     note_bound(c->handle, &b->facts, bound, b->kind, (b->exclusive ? BOUND_EXCLUSIVE : 0) | (b->beside ? BOUND_BESIDE : 0));
-    if (!b->beside || !(slot = socket_slot(c->handle))) return;
+    slot = socket_slot(c->handle);
+    if (binds_here(&b->facts, &b->params.addr)) {
+        if (slot) slot->flags |= SOCKET_UNTOLD;
+        else make_known(c->handle);
+    }
+    if (!b->beside || !slot) return;
     slot->flags |= SOCKET_BESIDE;
     slot->extra = bound->port;
 }

@@ -7,9 +7,11 @@
  *   network resolve NAME         print `found ADDRESS` per address, or `unknown`
  *   network datagrams PORT       answer datagrams: `from ADDRESS`; print `bound`, say ready
  *   network ask ADDRESS PORT     send a datagram, print the answer and where it came from, or `nothing`
- *   network bind ADDRESS PORT    print `bound`, or `refused ERROR` */
+ *   network bind ADDRESS PORT    print `bound`, or `refused ERROR`
+ *   network send PORT            send a datagram to 127.0.0.1 from the socket that the standard input says */
 
 #include "address.h"
+#include "child.h"
 
 #include <iphlpapi.h>
 
@@ -253,6 +255,90 @@ static void check_duplicate(void)
     closesocket(twin), closesocket(server), closesocket(client);
 }
 
+static int send_from(SOCKET s, int port)
+{
+    struct sockaddr_storage to;
+    int size = make_address(&to, AF_INET, "127.0.0.1", port);
+
+    return sendto(s, "hi", 3, 0, (struct sockaddr *)&to, size);
+}
+
+static SOCKET same(SOCKET s)
+{
+    return s;
+}
+
+static SOCKET by_winsock(SOCKET s)
+{
+    WSAPROTOCOL_INFOW info;
+
+    WSADuplicateSocketW(s, GetCurrentProcessId(), &info);
+    return WSASocketW(AF_INET, SOCK_DGRAM, 0, &info, 0, WSA_FLAG_OVERLAPPED);
+}
+
+/* A datagram socket that is bound and not used yet is bound for all that have it. */
+static void check_bound_datagrams(const char *way, SOCKET (*other)(SOCKET))
+{
+    SOCKET receiver = bound(AF_INET, SOCK_DGRAM, "127.0.0.1", 0), s = bound(AF_INET, SOCK_DGRAM, "127.0.0.1", 0), twin = other(s);
+    struct sockaddr_storage from = {0}, to;
+    char text[16] = "", label[64];
+    int size = make_address(&to, AF_INET, "127.0.0.1", 0);
+
+    snprintf(label, sizeof(label), "bound-%s-again", way);
+    check(bind(twin, (struct sockaddr *)&to, size) == SOCKET_ERROR && WSAGetLastError() == WSAEINVAL, label, "error %d",
+          WSAGetLastError());
+    snprintf(label, sizeof(label), "bound-%s-send", way);
+    CHECK_WSA(label, send_from(twin, own_port(receiver)) == 3 && received_from(receiver, text, sizeof(text), &from) == 3);
+    snprintf(label, sizeof(label), "bound-%s-from", way);
+    check_address(label, &from, "127.0.0.1", own_port(s));
+    if (twin != s)
+        closesocket(twin);
+    closesocket(s);
+
+    s = bound(AF_INET, SOCK_DGRAM, "127.0.0.1", 0);
+    twin = other(s);
+    snprintf(label, sizeof(label), "bound-%s-name", way);
+    check_own_name(label, twin, "127.0.0.1", own_port(s));
+    size = make_address(&to, AF_INET, "127.0.0.1", own_port(receiver));
+    snprintf(label, sizeof(label), "bound-%s-connect", way);
+    CHECK_WSA(label, !connect(twin, (struct sockaddr *)&to, size) && send(s, "ho", 3, 0) == 3);
+    CHECK_WSA(label, received_from(receiver, text, sizeof(text), &from) == 3 && !strcmp(text, "ho"));
+    check_address(label, &from, "127.0.0.1", own_port(s));
+    snprintf(label, sizeof(label), "bound-%s-once", way);
+    check(!readable(receiver), label, "more than was sent");
+    if (twin != s)
+        closesocket(twin);
+    closesocket(s), closesocket(receiver);
+}
+
+/* The same for another process, which is given the socket through its standard input. */
+static void check_given_datagrams(void)
+{
+    SOCKET receiver = bound(AF_INET, SOCK_DGRAM, "127.0.0.1", 0), s = bound(AF_INET, SOCK_DGRAM, "127.0.0.1", 0);
+    SECURITY_ATTRIBUTES inherit = {sizeof(inherit), NULL, TRUE};
+    STARTUPINFOA startup = {.cb = sizeof(startup), .dwFlags = STARTF_USESTDHANDLES};
+    struct sockaddr_storage from = {0};
+    char line[64], text[16] = "";
+    PROCESS_INFORMATION child;
+    WSAPROTOCOL_INFOW info;
+    DWORD written;
+    HANDLE input;
+
+    CHECK("given-pipe", CreatePipe(&startup.hStdInput, &input, &inherit, 0));
+    startup.hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE);
+    startup.hStdError = GetStdHandle(STD_ERROR_HANDLE);
+    snprintf(line, sizeof(line), "send %d", own_port(receiver));
+    if (!CHECK("given-start", run(line, 0, &startup, &child)))
+        return;
+    CHECK_WSA("given-duplicate", !WSADuplicateSocketW(s, child.dwProcessId, &info));
+    CHECK("given-write", WriteFile(input, &info, sizeof(info), &written, NULL));
+    check(end_of(&child) == 0, "given-send", "the child could not send");
+    CHECK_WSA("given-received", received_from(receiver, text, sizeof(text), &from) == 3);
+    check_address("given-from", &from, "127.0.0.1", own_port(s));
+    CloseHandle(startup.hStdInput), CloseHandle(input);
+    closesocket(s), closesocket(receiver);
+}
+
 static void check_transmit_file(void)
 {
     SOCKET server = listening(AF_INET, "127.0.0.1", 0), client = connected(AF_INET, "127.0.0.1", own_port(server));
@@ -352,6 +438,9 @@ static int run_checks(BOOL silo)
     check_connected_datagrams();
     check_v6_only();
     check_duplicate();
+    check_bound_datagrams("socket", same);
+    check_bound_datagrams("duplicate", by_winsock);
+    check_given_datagrams();
     check_transmit_file();
     check_multicast();
     check_broadcast();
@@ -450,10 +539,21 @@ static int run_bind(const char *address, int port)
     return 0;
 }
 
+static int run_send(int port)
+{
+    WSAPROTOCOL_INFOW info;
+    DWORD n;
+
+    if (!ReadFile(GetStdHandle(STD_INPUT_HANDLE), &info, sizeof(info), &n, NULL) || n != sizeof(info))
+        return 2;
+    return send_from(WSASocketW(AF_INET, SOCK_DGRAM, 0, &info, 0, WSA_FLAG_OVERLAPPED), port) != 3;
+}
+
 int main(int argc, char **argv)
 {
     WSADATA data;
 
+    GetModuleFileNameA(NULL, self, sizeof(self));
     WSAStartup(MAKEWORD(2, 2), &data);
     if (argc == 2 && (!strcmp(argv[1], "host") || !strcmp(argv[1], "silo")))
         return run_checks(!strcmp(argv[1], "silo"));
@@ -467,5 +567,7 @@ int main(int argc, char **argv)
         return run_ask(argv[2], atoi(argv[3]));
     if (argc == 4 && !strcmp(argv[1], "bind"))
         return run_bind(argv[2], atoi(argv[3]));
-    usage("network host|silo | addresses | resolve NAME | datagrams PORT | ask ADDRESS PORT | bind ADDRESS PORT");
+    if (argc == 3 && !strcmp(argv[1], "send"))
+        return run_send(atoi(argv[2]));
+    usage("network host|silo | addresses | resolve NAME | datagrams PORT | ask ADDRESS PORT | bind ADDRESS PORT | send PORT");
 }
