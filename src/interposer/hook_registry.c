@@ -159,23 +159,24 @@ static NTSTATUS create_in_hive(struct creation *c, struct place *place, ACCESS_M
 /* There is no key at the place: make one. */
 static NTSTATUS create_new(struct creation *c, struct place *place, ACCESS_MASK access, uint32_t generation)
 {
+    struct key_id above, id;
     NTSTATUS status;
 
     TRACE("NtCreateKey", "create", place->logical);
     if ((status = rehearse(c))) return status;
-    status = STATUS_RETRY;
-    if (place_is_ready(place)) status = create_in_hive(c, place, access); /* nearly always; what failed is tried with care */
+    above = place_above(place);
+    status = above.node ? create_in_hive(c, place, access) : STATUS_RETRY; /* what failed is tried with care */
     if (status) {
         if ((status = regtree_prepare_create(place->logical))) return status;
         if ((status = create_in_hive(c, place, access))) regtree_not_created(place->logical);
         if (status) return status;
     }
-    if ((status = regtree_publish(place->logical, *c->key, c->options & REG_OPTION_CREATE_LINK))) {
+    if ((status = regtree_publish(place->logical, above, *c->key, c->options & REG_OPTION_CREATE_LINK, &id))) {
         real_NtClose(*c->key);
         *c->key = NULL;
         return status;
     }
-    place_note_private(place, *c->key, generation);
+    key_note(*c->key, KEY_PRIVATE, generation, id.node, id.serial);
     return STATUS_SUCCESS;
 }
 
@@ -242,15 +243,13 @@ NTSTATUS hook_NtDeleteKey(HANDLE key)
     int tries;
 
     for (tries = 0; tries < 4; tries++) {
-        CLEANUP(regpath_free) struct regpath path = { 0 };
         HANDLE use = key;
         NTSTATUS status = key_for_reading(&use, &slot);
 
         if (status) return status;
         if (!slot || slot->state == KEY_FOREIGN) return real_NtDeleteKey(use);
         if (slot->state == KEY_BASE) status = delete_base_key(key);
-        else if (!regtree_path(slot->node, slot->serial, &path)) return real_NtDeleteKey(use); /* deleted already */
-        else status = regtree_delete(path_span(&path), use);
+        else status = regtree_delete((struct key_id){ slot->node, slot->serial }, use);
         if (status != STATUS_KEY_DELETED) return status;
     }
     return STATUS_KEY_DELETED;

@@ -257,12 +257,14 @@ static struct span one_below(const struct place *place)
     return (struct span){ place->logical.s + at, place->logical.n - at };
 }
 
-bool place_is_ready(const struct place *place)
+struct key_id place_above(const struct place *place)
 {
     struct key_node above;
 
-    return one_below(place).n && index_peek(INDEX, place->walk.node, place->walk.serial, &above) &&
-           (above.kind == KIND_MERGED || above.kind == KIND_OPAQUE || above.kind == KIND_OWN);
+    if (!one_below(place).n || !index_peek(INDEX, place->walk.node, place->walk.serial, &above) ||
+        (above.kind != KIND_MERGED && above.kind != KIND_OPAQUE && above.kind != KIND_OWN))
+        return (struct key_id){ 0 };
+    return (struct key_id){ place->walk.node, place->walk.serial };
 }
 
 /* ---- what the base does not have ---- */
@@ -290,7 +292,7 @@ void place_note_absent(const struct place *place)
 {
     struct span name;
 
-    if (!place->ours || place->walk.place != PLACE_BASE || !place_is_ready(place)) return;
+    if (!place->ours || place->walk.place != PLACE_BASE || !place_above(place).node) return;
     name = one_below(place);
     if (name.n > ABSENT_NAME) return;
     absent.node = place->walk.node;
@@ -426,12 +428,4 @@ void place_note(const struct place *place, HANDLE key, uint32_t generation)
     if (!place->ours) key_note(key, KEY_BASE, generation, 0, 0);
     else if (walk->place == PLACE_PRIVATE) key_note(key, KEY_PRIVATE, generation, walk->node, walk->serial);
     else key_note(key, KEY_BASE, generation, walk->exact ? walk->node : 0, walk->exact ? walk->serial : 0);
-}
-
-void place_note_private(const struct place *place, HANDLE key, uint32_t generation)
-{
-    struct key_walk walk;
-
-    walk_logical(place->logical, &walk);
-    if (walk.exact && walk.place == PLACE_PRIVATE) key_note(key, KEY_PRIVATE, generation, walk.node, walk.serial);
 }

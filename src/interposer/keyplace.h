@@ -28,16 +28,15 @@ enum { PLACE_OPEN_LINK = 1, PLACE_WHOLE = 2 }; /* a link is meant itself; the pa
 /* Find it; the hives of silos are not there and can't be made. *attr becomes the attributes to open it with; *access may change as well. */
 NTSTATUS place_find(struct place *place, const OBJECT_ATTRIBUTES **attr, ACCESS_MASK *access, unsigned int flags,
                     const char *call);
-/* Is the key above it private, and nothing known of the place itself, so that a key can be made there at once? */
-bool place_is_ready(const struct place *place);
+/* Is the key above it private, and nothing known of the place itself, so that a key can be made there at once? Which one
+ * it is; node 0: no. */
+struct key_id place_above(const struct place *place);
 /* Remember for a moment that the base has no key there; was that so? */
 void place_note_absent(const struct place *place);
 bool place_is_absent(const struct place *place);
 /* Make *attr name the private key there, whether it is there or not. It is relative to a handle if *attr was: the
  * wineserver does not treat absolute names alike. *parent: a handle to be closed after use, or NULL. */
 NTSTATUS place_in_hive(struct place *place, const OBJECT_ATTRIBUTES **attr, HANDLE *parent);
-/* Note what a new handle of what the path is now is. */
-void place_note_private(const struct place *place, HANDLE key, uint32_t generation);
 /* Note what a new handle of the key there is. */
 void place_note(const struct place *place, HANDLE key, uint32_t generation);
 

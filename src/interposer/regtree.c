@@ -242,15 +242,20 @@ NTSTATUS make_opaque(HANDLE key, uint32_t node)
     return STATUS_SUCCESS;
 }
 
-NTSTATUS regtree_publish(struct span logical, HANDLE key, bool link)
+static bool is_there(struct key_id id)
+{
+    return id.node && id.node < INDEX_NODES && INDEX->nodes[id.node].serial == id.serial;
+}
+
+NTSTATUS regtree_publish(struct span logical, struct key_id above, HANDLE key, bool link, struct key_id *id)
 {
     NTSTATUS status = STATUS_INSUFFICIENT_RESOURCES;
     CLEANUP(close_handle) HANDLE own = NULL;
     struct quiet q;
-    uint32_t parent, node;
+    uint32_t parent, node = 0;
 
     lock_tree(&q);
-    parent = node_of(parent_path(logical));
+    parent = is_there(above) ? above.node : node_of(parent_path(logical));
     if (holds_keys(kind_of(parent)) && (node = index_add(INDEX, parent, last_component(logical)))) {
         status = STATUS_SUCCESS;
         if (kind_of(node) == KIND_HIDDEN && !link) {
@@ -259,6 +264,7 @@ NTSTATUS regtree_publish(struct span logical, HANDLE key, bool link)
         else if (!is_private_kind(kind_of(node))) index_set_kind(INDEX, node, link ? KIND_LINK : KIND_OWN);
     }
     if (status) real_NtDeleteKey(key);
+    *id = (struct key_id){ node, INDEX->nodes[node].serial };
     unlock_tree(&q);
     regtree_written();
     return status;
@@ -395,32 +401,48 @@ static void drop_children(uint32_t node)
     }
 }
 
-/* The private key of node is gone: so is what the base has there. */
-static void forget(struct span logical, uint32_t node)
+/* The base has a key in the place of node's: put a mark there. */
+static bool hide_below(uint32_t node)
 {
-    uint32_t parent = INDEX->nodes[node].parent;
-    bool own = kind_of(node) == KIND_OWN || kind_of(parent) != KIND_MERGED;
+    CLEANUP(regpath_free) struct regpath path = { 0 };
+
+    return regtree_path(node, INDEX->nodes[node].serial, &path) && base_has(path_span(&path)) &&
+           !hide(path_span(&path), INDEX->nodes[node].parent);
+}
+
+/* The private key of node is gone: so is what the base has there. */
+static void forget(uint32_t node)
+{
+    bool own = kind_of(node) == KIND_OWN || kind_of(INDEX->nodes[node].parent) != KIND_MERGED;
 
     drop_children(node);
     if (kind_of(node) != KIND_OWN && own) index_set_moved(INDEX, node, 0); /* a copy below a renamed key */
-    if (own || !base_has(logical) || hide(logical, parent)) index_drop(INDEX, node);
+    if (own || !hide_below(node)) index_drop(INDEX, node);
     regtree_written();
 }
 
-NTSTATUS regtree_delete(struct span logical, HANDLE key)
+/* May a key be deleted that the base's keys can show below, and that marks can be below? Then the marks go. */
+static NTSTATUS prepare_delete(uint32_t node, HANDLE key)
+{
+    CLEANUP(regpath_free) struct regpath path = { 0 };
+    NTSTATUS status;
+
+    if (kind_of(node) != KIND_MERGED && kind_of(node) != KIND_OPAQUE) return STATUS_SUCCESS;
+    if (!(granted_access(key) & DELETE_ACCESS)) return STATUS_ACCESS_DENIED;
+    if (!regtree_path(node, INDEX->nodes[node].serial, &path)) return STATUS_NO_MEMORY;
+    if (!(status = has_no_subkeys(node, path_span(&path)))) delete_marks(path_span(&path));
+    return status;
+}
+
+NTSTATUS regtree_delete(struct key_id id, HANDLE key)
 {
     struct quiet q;
-    uint32_t node;
-    NTSTATUS status = STATUS_SUCCESS;
+    NTSTATUS status;
 
     lock_tree(&q);
-    node = node_of(logical);
-    if (!is_private_kind(kind_of(node))) status = STATUS_KEY_DELETED;
-    else if (kind_of(node) == KIND_MERGED || kind_of(node) == KIND_OPAQUE) {
-        if (!(granted_access(key) & DELETE_ACCESS)) status = STATUS_ACCESS_DENIED;
-        else if (!(status = has_no_subkeys(node, logical))) delete_marks(logical);
-    }
-    if (!status && !(status = real_NtDeleteKey(key))) forget(logical, node);
+    if (!is_there(id)) status = real_NtDeleteKey(key); /* deleted already */
+    else if (!is_private_kind(kind_of(id.node))) status = STATUS_KEY_DELETED;
+    else if (!(status = prepare_delete(id.node, key)) && !(status = real_NtDeleteKey(key))) forget(id.node);
     unlock_tree(&q);
     return status;
 }
@@ -431,6 +453,6 @@ void regtree_forget(struct span logical)
     uint32_t node;
 
     lock_tree(&q);
-    if ((node = node_of(logical)) > INDEX_USER) forget(logical, node);
+    if ((node = node_of(logical)) > INDEX_USER) forget(node);
     unlock_tree(&q);
 }

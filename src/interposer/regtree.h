@@ -20,6 +20,11 @@ static inline uint32_t regtree_generation(void)
 }
 void regtree_written(void); /* the hive must be saved */
 
+/* A key in the index, as long as it is there. */
+struct key_id {
+    uint32_t node, serial;
+};
+
 /* the path of a key in the index; false: it is not there any more */
 bool regtree_path(uint32_t node, uint32_t serial, struct regpath *path);
 /* Make the key at a path private, with all its ancestors. */
@@ -27,8 +32,9 @@ NTSTATUS regtree_copy_up(struct span logical);
 /* Before a key is created at a path: make its parent private, and take away what says that the base's was deleted. */
 NTSTATUS regtree_prepare_create(struct span logical);
 void regtree_not_created(struct span logical); /* after it, if there was an error */
-/* After it: take the new key, or link, into the index; key is a handle of it, to undo it with. */
-NTSTATUS regtree_publish(struct span logical, HANDLE key, bool link);
+/* After it: take the new key, or link, into the index; key is a handle of it, to undo it with. above: the key it is below,
+ * if that is known. */
+NTSTATUS regtree_publish(struct span logical, struct key_id above, HANDLE key, bool link, struct key_id *id);
 /* A hive was loaded: take its keys into the index. */
 void regtree_scan(struct span logical);
 /* A private link leads somewhere else. */
@@ -37,8 +43,8 @@ void regtree_note_target(struct span logical);
 NTSTATUS regtree_hide(struct span logical, bool with_subkeys);
 /* A handle of a key that was deleted: what is done with it fails as it must. */
 NTSTATUS regtree_deleted_key(ACCESS_MASK access, HANDLE *key);
-/* Delete the private key at a path through a handle of it. */
-NTSTATUS regtree_delete(struct span logical, HANDLE key);
+/* Delete a private key through a handle of it. */
+NTSTATUS regtree_delete(struct key_id id, HANDLE key);
 /* A hive was unloaded: forget its keys. */
 void regtree_forget(struct span logical);
 /* Rename the private key at a path through a handle of it. */
