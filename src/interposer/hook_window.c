@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "silo.h"
+#include "teb.h"
 
 enum {
     FIRST_USER_HANDLE = 0x20,
@@ -18,23 +19,7 @@ enum {
     WM_KEYLAST = 0x109
 };
 
-/* ---- the thread environment block, 64 bit ---- */
-
-enum { TEB_PROCESS = 0x40, TEB_THREAD = 0x48, TEB_PEB = 0x60, TEB_LAST_ERROR = 0x68, TEB_CLIENT_INFO = 0x800 };
 enum { CLIENT_INFO_SIZE = 62 * 8, PEB_SESSION = 0x2c0 };
-
-static uint8_t *teb(void)
-{
-    uint8_t *self;
-
-    __asm__("movq %%gs:0x30, %0" : "=r"(self));
-    return self;
-}
-
-static uint32_t teb_dword(size_t offset)
-{
-    return *(uint32_t *)(teb() + offset);
-}
 
 /* ---- requests to the wineserver ---- */
 
@@ -135,10 +120,10 @@ static enum ours whose_window(uint32_t window)
 
 static enum ours judge_window(uint32_t window)
 {
-    uint32_t error = teb_dword(TEB_LAST_ERROR);
+    const struct last_error error = last_error_save();
     enum ours ours = whose_window(window);
 
-    *(uint32_t *)(teb() + TEB_LAST_ERROR) = error;
+    last_error_restore(error);
     /* 16 bits of a handle are as good as 32 to Wine, but say nothing about the next window in its place */
     if (ours == OURS && window >> 16 && window >> 16 != 0xffff) note_handle(window);
     if (ours == FOREIGN) {
@@ -445,7 +430,8 @@ NTSTATUS hook_wine_server_call(void *request)
 static void learn_requests(void)
 {
     static const WCHAR some_atom = 1;
-    uint32_t error = teb_dword(TEB_LAST_ERROR), count, last;
+    const struct last_error error = last_error_save();
+    uint32_t count, last;
     unsigned int i;
 
     requests[WINDOW_INFO].code = LISTEN(real_NtUserPostMessage(NO_WINDOW, 0, 0, 0));
@@ -453,7 +439,7 @@ static void learn_requests(void)
     requests[WINDOW_PROPERTIES].code = LISTEN(real_NtUserGetProp(NO_WINDOW, some_atom)) + 1;
     requests[WINDOW_HUNG].code = LISTEN(real_NtUserKillTimer(NO_WINDOW, 1)) + 1;
     requests[ENUM_STATIONS].code = LISTEN(real_NtUserGetProcessWindowStation()) + 2;
-    *(uint32_t *)(teb() + TEB_LAST_ERROR) = error;
+    last_error_restore(error);
     first_code = last = requests[0].code;
     for (i = 1; i < REQUESTS; i++) {
         if (requests[i].code < first_code) first_code = requests[i].code;

@@ -4,6 +4,7 @@
  * the silo's registry, before the first Windows code runs. */
 #define _GNU_SOURCE
 #include "startup.h"
+#include "teb.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -16,8 +17,8 @@ static const WCHAR session_key[] = KEY(u"System\\CurrentControlSet\\Control\\Ses
 static const WCHAR image_key[] =
     KEY(u"Software\\Microsoft\\Windows NT\\CurrentVersion\\Image File Execution Options");
 
-/* where things are in 64-bit thread and process blocks, and in process parameters */
-enum { TEB_PEB = 0x60, PEB_PARAMETERS = 0x20, PEB_GLOBAL_FLAG = 0xbc, PARAMETERS_IMAGE = 0x60 };
+/* where things are in 64-bit process blocks, and in process parameters */
+enum { PEB_PARAMETERS = 0x20, PEB_GLOBAL_FLAG = 0xbc, PARAMETERS_IMAGE = 0x60 };
 
 /* the process-wide settings of the session manager's key: where they go, how wide, times what */
 static const struct setting {

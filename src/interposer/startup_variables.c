@@ -10,14 +10,14 @@
 
 #include "keyplace.h"
 #include "startup.h"
+#include "teb.h"
 #include "variables.h"
 
 #define MACHINE(name) u"\\Registry\\Machine\\" name
 #define USER(name) u"\\Registry\\User\\S-1-5-21-0-0-0-1000\\" name
 #define CONTROL(name) MACHINE(u"System\\CurrentControlSet\\Control\\" name)
 
-/* Where things are in a thread block, and in process parameters (64 and 32 bits) with their process block. */
-enum { TEB_PEB = 0x60, TEB_WOW = 0x180c, TEB32_PEB = 0x30 };
+/* Where things are in process parameters (64 and 32 bits) with their process block. */
 static const struct layout {
     size_t pointer, parameters, block, size;
 } layout64 = { 8, 0x20, 0x80, 0x3f0 }, layout32 = { 4, 0x10, 0x48, 0x290 };
@@ -190,14 +190,13 @@ static void put_block(char *peb, const struct layout *layout, const void *block,
 static void use(struct variables *v, const char *teb)
 {
     size_t size = (v->n + 1) * sizeof(WCHAR);
-    int32_t wow;
+    const uint8_t *wow = wow_teb(teb);
     WCHAR *block = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 
     if (block == MAP_FAILED) return;
     memcpy(block, v->text, v->n * sizeof(WCHAR));
     put_block(*(char *const *)(teb + TEB_PEB), &layout64, block, size);
-    memcpy(&wow, teb + TEB_WOW, sizeof(wow));
-    if (wow) put_block((char *)(uintptr_t)read_pointer(teb + wow + TEB32_PEB, &layout32), &layout32, block, size);
+    if (wow) put_block((char *)(uintptr_t)read_pointer((const char *)wow + TEB32_PEB, &layout32), &layout32, block, size);
 }
 
 /* Wine reads the registry once before it starts wineboot and once after it, with the PATH from before: a reference to
