@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from winesilo import Host, Silo
     from winesilo.demo.prefix import PlainPrefix
-    from winesilo.demo.workload import Comparable
+    from winesilo.demo.workload import Measurable
 
 START_LIMIT = 1.10
 #: A silo may do 3 % less in the same time.
@@ -67,7 +67,7 @@ class Measured:
             the master before it has told them.
     """
 
-    workload: Comparable
+    workload: Measurable
     installer: Sequence[str]
     port: int
     prepare: Callable[[str, int], None]

@@ -11,7 +11,7 @@ from typing import Final
 from web import get
 
 from winesilo import Silo
-from winesilo.demo.workload import PREFIX_ADDRESS, Outside, Say, check_nobody_answers, install_with
+from winesilo.demo.workload import PREFIX_ADDRESS, Outside, Say, install_with
 from winesilo.interposer.config import services_path
 
 #: What W3SVC takes without a setting; the host's http.sys listens at all addresses, so it has another one.
@@ -46,10 +46,9 @@ def _put_files(drive_c: Path) -> None:
 
 
 class W3Svc:
-    """See the module; a :class:`winesilo.demo.workload.Comparable` as far as the measurements need it."""
+    """See the module; a :class:`winesilo.demo.workload.Measurable`."""
 
     service = "W3SVC"
-    title = "W3SVC"
     prefix_port = HOST_PORT
 
     def fetch(self, say: Say) -> None:
@@ -80,21 +79,3 @@ class W3Svc:
     def wait_ready_in_prefix(self) -> None:
         """Wait for the host's page."""
         get(f"http://{PREFIX_ADDRESS}:{HOST_PORT}/index.html")
-
-    def install(self, silo: Silo) -> None:
-        """Done with the template."""
-
-    def write(self, silo: Silo) -> None:
-        """Nothing is stored."""
-
-    def check(self, silo: Silo) -> str:
-        """Its page is there."""
-        self.wait_ready(silo)
-        return f"{silo.address}:{PORT} serves its page"
-
-    def check_gone(self, silo: Silo) -> None:
-        """After its end nobody may answer."""
-        check_nobody_answers(silo.address, PORT)
-
-    def check_base(self, base: Path) -> None:
-        """Nothing of the silos' can be told from the base's: the files are the same."""

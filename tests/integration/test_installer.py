@@ -95,11 +95,7 @@ def test_host_sees_nothing(silo: TemporarySilo, machine: Machine, package: Path)
         pytest.skip("only root may join the host's namespaces")
     silo.silo.copy_in(package, "C:\\")
     msiexec(silo, "/i")
-    agent = machine.agent_of(silo.host)
-    environment = agent.environ()
-    for name in ("WINELOADERNOEXEC", "WINESERVERSOCKET", "WINEPRELOADRESERVE"):
-        environment.pop(name, None)
-    enter = ["nsenter", "-t", str(agent.pid), "-m", "-p", "--", environment["WINELOADER"]]
+    enter, environment = machine.enter(silo.host)
 
     def on_host(*words: str) -> int:
         done = subprocess.run([*enter, *words], env=environment, capture_output=True, timeout=60, check=False)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
 import pytest
 from helpers import Machine, TemporarySilo
 
@@ -72,14 +71,11 @@ def in_silo(silo: TemporarySilo, program: Path) -> Place:
     )
 
 
-def on_host(agent: psutil.Process, program: Path) -> Place:
-    """The host runs no programs but its own: join the agent's namespaces, as it was started."""
-    environment = agent.environ()
-    for name in ("WINELOADERNOEXEC", "WINESERVERSOCKET", "WINEPRELOADRESERVE"):
-        environment.pop(name, None)
-    enter = ["nsenter", "-t", str(agent.pid), "-m", "-p", "--", environment["WINELOADER"], str(program)]
+def on_host(machine: Machine, host: Host, program: Path) -> Place:
+    enter, environment = machine.enter(host)
+    start = [*enter, str(program)]
     return Place(
-        "host", lambda words: subprocess.Popen([*enter, *words], env=environment, stdin=PIPE, stdout=PIPE)
+        "host", lambda words: subprocess.Popen([*start, *words], env=environment, stdin=PIPE, stdout=PIPE)
     )
 
 
@@ -104,7 +100,7 @@ def test_silo_and_host(
 ) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root may join the host's namespaces")
-    silo, base = places[0], on_host(machine.agent_of(host), guest("windows"))
+    silo, base = places[0], on_host(machine, host, guest("windows"))
     with base.holding() as of_host:
         assert base.visit("own", of_host) == []
         assert silo.visit("foreign", of_host) == []

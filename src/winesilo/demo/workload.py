@@ -31,16 +31,14 @@ class Outside(Protocol):
         """Run a Windows program to its end, which must succeed; returns what it printed."""
 
 
-class Workload(Protocol):
-    """A service to run in silos.
+class Installable(Protocol):
+    """A service that a running silo can have.
 
     Attributes:
         service: its name in the Service Control Manager.
-        title: what people call it.
     """
 
     service: str
-    title: str
 
     def fetch(self, say: Say) -> None:
         """Get the program, before anything is made."""
@@ -48,11 +46,21 @@ class Workload(Protocol):
     def prepare(self, template: Silo, say: Say) -> None:
         """Install what all silos share, in a running silo."""
 
-    def install(self, silo: Silo) -> None:
-        """Install the service in a running silo."""
-
     def wait_ready(self, silo: Silo) -> None:
         """Wait until the silo's service, once started, answers a client."""
+
+
+class Workload(Installable, Protocol):
+    """A service to run in several silos, and to see that they are apart.
+
+    Attributes:
+        title: what people call it.
+    """
+
+    title: str
+
+    def install(self, silo: Silo) -> None:
+        """Install the service in a running silo."""
 
     def write(self, silo: Silo) -> None:
         """Store something that only this silo has."""
@@ -64,14 +72,18 @@ class Workload(Protocol):
         """After the service or the silo was stopped, nothing of it may answer."""
 
 
-class Comparable(Workload, Protocol):
-    """A service that can run without silos, too, to compare the two."""
+class Measurable(Installable, Protocol):
+    """A service that can run without silos, too."""
 
     def install_in_prefix(self, template: Silo, prefix: Outside) -> None:
         """Install the same in a Wine prefix that runs, to listen at an address of its own."""
 
     def wait_ready_in_prefix(self) -> None:
         """Wait until the prefix' service answers a client."""
+
+
+class Comparable(Workload, Measurable, Protocol):
+    """A service to compare in silos and in a prefix."""
 
     def check_base(self, base: Path) -> None:
         """Nothing of what the silos hold may be in the host's prefix."""
