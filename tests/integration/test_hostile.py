@@ -12,7 +12,6 @@ from helpers import TemporarySilo, tree_hash
 from test_registry import on_host
 
 from winesilo import Host
-from winesilo.host import wine
 
 Guest = Callable[[str], Path]
 INTERPOSER = Path(__file__).resolve().parents[2] / "src" / "interposer"
@@ -85,11 +84,6 @@ def test_hostile_arguments(
     check(host, silo, new_silo(), guest, "hostile")
 
 
-@pytest.mark.xfail(
-    wine.find().version >= (9, 0),
-    strict=True,
-    reason="handles of windows are refused with 1400 where Wine 10's host says 0 to 32-bit programs",
-)
 @pytest.mark.timeout(1200)
 def test_hostile_arguments_of_32_bits(host32: Host, silo32: TemporarySilo, guest: Guest) -> None:
     with TemporarySilo(host32) as other:
