@@ -364,7 +364,7 @@ class Silo(WithPackages):
         """Remove it with everything in it.
 
         Args:
-            force: stop it first if it runs.
+            force: end it first if it runs, at once: its services are not stopped.
 
         Raises:
             SiloNotFound: there is none.

@@ -164,7 +164,7 @@ def resume(settings: Settings, names: Sequence[str]) -> int:
 
 @click.command()
 @names_argument
-@click.option("-f", "--force", is_flag=True, help="Stop running silos first.")
+@click.option("-f", "--force", is_flag=True, help="End running silos first, without stopping their services.")
 @pass_settings
 def rm(settings: Settings, names: Sequence[str], force: bool) -> int:
     """Remove silos with everything in them."""

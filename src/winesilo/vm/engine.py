@@ -326,12 +326,13 @@ class Engine:
         log.info("silo %s resumed", name)
         return self.view(name)
 
-    def _stop(self, name: str, timeout_s: float) -> None:
+    def _stop(self, name: str, timeout_s: float | None) -> None:
+        """Stop a silo that runs; without a time for its services they are ended like all else."""
         instance = self._awake(name)
         self._states[name] = "stopping"
         began = time.monotonic()
         try:
-            if not instance.died:
+            if timeout_s is not None and not instance.died:
                 instance.stop_services(timeout_s)
         finally:
             instance.end()
@@ -364,7 +365,7 @@ class Engine:
         return self.start(name, timeout_s, check)
 
     def remove(self, name: str, force: bool, check: Check) -> None:
-        """Remove a silo.
+        """Remove a silo; one that runs is ended at once, its services are not stopped.
 
         Raises:
             SiloNotFound; SiloRunning unless ``force``.
@@ -378,7 +379,7 @@ class Engine:
                         f"run: silo stop {name}, or: silo rm -f {name}",
                         name=name,
                     )
-                self._stop(name, STOP_TIMEOUT_S)
+                self._stop(name, None)
             with self._create_lock:
                 record = self._record_or_none(name)
                 self.store.remove(name)
