@@ -30,6 +30,7 @@ import postgres
 import w3svc
 import web
 from hostside import HostSide
+from sides import median_of
 
 if TYPE_CHECKING:
     from run import Options, Results
@@ -44,6 +45,8 @@ RATE_LIMIT = 1 / 0.97
 SLICE_S = 1
 #: Slices of load for each round, on each side: short ones, so that neighbours see the same machine.
 SLICES = 3
+#: They are taken again while it is unclear on which side of the limit the ratio is.
+REPEATS = 3
 #: More than there is time for.
 HTTP_REQUESTS = 1_000_000
 HTTP_CLIENTS = 4
@@ -207,28 +210,47 @@ def _sides(silo: Silo, hostside: HostSide, measured: Measured) -> tuple[Side, Si
 
 
 def _measure_sides(sides: tuple[Side, Side], name: str, rounds: int, results: Results) -> None:
-    starts: dict[Side, list[float]] = {side: [] for side in sides}
-    loads: dict[Side, list[float]] = {side: [] for side in sides}
     with contextlib.ExitStack() as cleanup:
+        starts = []
         for number in range(rounds):
-            for side in sides if number % 2 else reversed(sides):
-                starts[side].append(side.start())
-                if number < rounds - 1:
+            starts.append(_in_turn(sides, number, Side.start))
+            if number < rounds - 1:
+                for side in sides:
                     side.stop()
         for side in reversed(sides):  # the silo's is stopped first: the host's taskkill sees both
             cleanup.callback(side.stop)
             side.prepare()
             side.load()  # warm
-        for number in range(rounds * SLICES):
-            for side in sides if number % 2 else reversed(sides):
-                loads[side].append(side.load())
-    a, b = (statistics.median(starts[side]) for side in sides)
-    results.add(f"{name}: start to first answer", f"{a:.2f} s", f"{b:.2f} s", a / b, START_LIMIT)
-    a, b = (statistics.median(loads[side]) for side in sides)
-    # Pairs of neighbouring slices see the same machine.
-    pairs = zip(*(loads[side] for side in sides), strict=True)
-    ratio = statistics.median(mine / other for mine, other in pairs)
-    results.add(f"{name}: one request", f"{a * 1e6:.0f} µs", f"{b * 1e6:.0f} µs", ratio, RATE_LIMIT)
+        loads = []
+        for _ in range(REPEATS):
+            loads += [_in_turn(sides, number, Side.load) for number in range(rounds * SLICES)]
+            _, low, high = _compare(loads)
+            if not low <= RATE_LIMIT <= high:
+                break
+    _add(results, f"{name}: start to first answer", starts, 1, "s", START_LIMIT)
+    _add(results, f"{name}: one request", loads, 1e6, "µs", RATE_LIMIT)
+
+
+def _in_turn(sides: tuple[Side, Side], number: int, what: Callable[[Side], float]) -> tuple[float, float]:
+    """Both sides' figures, the host's first every other time: such a pair sees the same machine."""
+    silo, host = sides
+    if number % 2:
+        return what(silo), what(host)
+    other = what(host)
+    return what(silo), other
+
+
+def _compare(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
+    """The median of the ratios, and between what it lies by 19 in 20."""
+    return median_of([mine / other for mine, other in pairs])
+
+
+def _add(
+    results: Results, name: str, pairs: Sequence[tuple[float, float]], scale: float, unit: str, limit: float
+) -> None:
+    silo, host = (f"{statistics.median(side) * scale:.4g} {unit}" for side in zip(*pairs, strict=True))
+    ratio, *spread = _compare(pairs)
+    results.add(name, silo, host, ratio, limit, (spread[0], spread[1]))
 
 
 def _nothing(_address: str, _port: int) -> None:
