@@ -85,6 +85,7 @@ static const char *take(struct config *c, struct field key, struct field value, 
     if (is(key, "id")) return copy_id(&c->id, value) ? NULL : "bad id";
     if (is(key, "address")) return copy_address(c->address, value) ? NULL : "bad address";
     if (is(key, "twin")) return copy_address(c->twin, value) ? NULL : "bad twin";
+    if (is(key, "datagrams")) return (c->server_binds = is(value, "server")) ? NULL : "bad datagrams";
     if (is(key, "shared")) return copy_text(c->shared_path, sizeof(c->shared_path), value) ? NULL : "bad shared";
     if (is(key, "network")) return copy_text(c->network_path, sizeof(c->network_path), value) ? NULL : "bad network";
     if (is(key, "audit")) return copy_text(c->audit_path, sizeof(c->audit_path), value) ? NULL : "bad audit";

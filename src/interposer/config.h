@@ -30,6 +30,7 @@ struct config_device {
 struct config {
     unsigned int id;
     uint8_t address[4], twin[4]; /* network order */
+    bool server_binds; /* datagram sockets, to these addresses (docs/design/sockets.md) */
     char shared_path[4096], network_path[4096], audit_path[4096], trace_path[4096];
     char loader_paths[CONFIG_LOADERS][256];
     size_t loaders;

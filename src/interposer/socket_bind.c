@@ -220,8 +220,8 @@ static const struct {
     { EADDRNOTAVAIL, STATUS_INVALID_ADDRESS_COMPONENT }, { ENOBUFS, STATUS_NO_MEMORY },
 };
 
-/* Wine 8's server binds an IPv4 datagram socket to the wildcard when the address is that of no interface. So it is
- * bound here, and the server is to be told. */
+/* Wine 8's server binds an IPv4 datagram socket to the wildcard when the address is that of no interface, and any does if
+ * it is one's, where a port is published. So it is bound here, and the server is to be told. */
 static NTSTATUS bind_here(HANDLE handle, const struct ws_sockaddr *addr, struct ws_sockaddr *bound)
 {
     struct sockaddr_storage name = { 0 };
@@ -250,7 +250,7 @@ static NTSTATUS bind_here(HANDLE handle, const struct ws_sockaddr *addr, struct 
 
 static bool binds_here(const struct socket_facts *facts, const struct ws_sockaddr *addr)
 {
-    return facts->udp && addr->family == WS_AF_INET;
+    return facts->udp && addr->family == WS_AF_INET && !(config.server_binds && addr->v4.addr[0] == 127);
 }
 
 NTSTATUS bind_quietly(HANDLE handle, const struct socket_facts *facts, uint16_t family, const uint8_t *v4,

@@ -55,7 +55,8 @@ static void test_good(void)
     CHECK(!strcmp(config.devices[1].pattern, "\\Device\\X*"));
     CHECK(!accepted(GOOD "device\town\t\\??\\NUL\n") && !accepted(GOOD "device\tshared\tNUL\n"));
     CHECK(!accepted(GOOD "device\tshared\n") && !accepted(HEADER ID ADDRESS TWIN "shared\t/s\nnetwork\t/n\n" LOADER));
-    CHECK(accepted(GOOD));
+    CHECK(accepted(GOOD "datagrams\tserver\n") && config.server_binds);
+    CHECK(accepted(GOOD) && !config.server_binds);
     CHECK(!config.trace_path[0] && !config.links_n && !config.volatiles_n && config.loaders == 1);
 }
 
@@ -80,7 +81,7 @@ static void test_wrong(void)
         "id\t0\n", "id\t-1\n", "id\t07\n", "id\t1000000000\n", "id\t99999999999999999999\n", "id\t7x\n", "id\n", "id\t\n",
         "address\t127.0.0\n", "address\t127.0.0.256\n", "address\tlocalhost\n", "address\t127.0.0.1 \n", "address\t\n",
         "address\t1270.1270.1270.1270\n", "twin\t::1\n", "shared\t\n", "shared\n", "trace\n", "loader\n", "loader\t\n",
-        "folder\n", "folder\trelative\n", "folder\t/\n", "folder\t/a/\n",
+        "folder\n", "datagrams\there\n", "datagrams\n", "folder\trelative\n", "folder\t/\n", "folder\t/a/\n",
         "link\ta\n", "link\t\tb\n", "link\ta\t\n", "link\ta\tb\tc\n", "link\t\xc3\xa9\tb\n", "volatile\n", "volatile\t\x01\n",
         "unknown\tx\n", "ID\t7\n", " id\t7\n", "\tid\n", "winesilo-interposer\t2\n",
     };

@@ -347,7 +347,7 @@ def make_config(**changes: Any) -> Config:
 
 
 def test_config_lines() -> None:
-    assert make_config(trace=Path("/t")).render().splitlines() == [
+    assert make_config(server_binds=True, trace=Path("/t")).render().splitlines() == [
         "winesilo-interposer\t1",
         "id\t7",
         "address\t127.7.0.7",
@@ -359,6 +359,7 @@ def test_config_lines() -> None:
         "device\tshared\t\\??\\NUL",
         "link\ta\tb",
         "volatile\tmachine\\hardware",
+        "datagrams\tserver",
         "trace\t/t",
     ]
 

@@ -106,6 +106,7 @@ class Config:
         links: symbolic links of the base's registry (lower-case logical paths).
         volatile: registry keys whose private copies must not be saved (lower-case logical paths).
         devices: the catalogue's names of devices and drivers, (class, pattern); the first that fits decides.
+        server_binds: whether the wineserver binds datagram sockets to the silo's addresses itself.
         trace: write one line per redirected call to this file.
     """
 
@@ -119,6 +120,7 @@ class Config:
     volatile: Sequence[str] = ()
     folders: Sequence[Path] = ()
     devices: Sequence[tuple[str, str]] = ()
+    server_binds: bool = False
     trace: Path | None = None
 
     def render(self) -> str:
@@ -141,6 +143,8 @@ class Config:
             *(("link", source, target) for source, target in self.links),
             *(("volatile", path) for path in self.volatile),
         ]
+        if self.server_binds:
+            rows.append(("datagrams", "server"))
         if self.trace is not None:
             rows.append(("trace", str(self.trace)))
         for row in rows:

@@ -49,6 +49,8 @@ ESSENTIAL: Final = ("RpcSs",)
 _SYSTEM: Final = Path("/usr")
 _WAIT_TIMEOUT: Final = 258  # WAIT_TIMEOUT, the agent's status for WAIT_SCM
 _SLICE_S: Final = 0.2
+#: The first Wine that is known to bind a datagram socket to an address of no interface (docs/design/sockets.md).
+_SERVER_BINDS: Final = (10, 0)
 _KILL_TIMEOUT_S: Final = 10.0
 _LOG_LIMIT: Final = 1 << 20
 #: Set to have the interposer write every redirected call to the silo's log/trace.log.
@@ -192,6 +194,7 @@ class Instance:
             folders=[*dll_folders(self._runtime.wine32), *self._runtime.wine.data_folders()],
             links=self._runtime.info.links,
             volatile=volatile_keys(self._runtime.info.links),
+            server_binds=self._runtime.wine.version >= _SERVER_BINDS,
             trace=trace,
         )
 
