@@ -44,14 +44,26 @@ static bool is_number(struct span name, size_t from)
     return name.n == from + 8;
 }
 
+/* May it be the silo's? What the catalogue shares or refuses may not, what it does not know if the host has no such device. */
+static bool is_own(struct span name, struct name_edit *edit)
+{
+    UNICODE_STRING text = { (uint16_t)(name.n * sizeof(WCHAR)), (uint16_t)(name.n * sizeof(WCHAR)), (WCHAR *)name.s };
+    const OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr), .ObjectName = &text, .Attributes = OBJ_CASE_INSENSITIVE };
+    enum name_class class = judge_object(name, edit);
+
+    if (class == NAME_MOVED || is_number(name, 8)) return true;
+    if (class != NAME_SHARED || edit->rule != RULE_NONE || !claim_shared(&attr, name, edit)) return false;
+    edit->rule = RULE_OBJECT_PRIVATE;
+    return true;
+}
+
 /* The name in the silo; one that the host's drivers have is none that the wineserver takes. */
 static size_t move_device(struct span name, WCHAR moved[DEVICE_NAME])
 {
     static const WCHAR refused[] = { '\\', '\\' };
     struct name_edit edit;
-    enum name_class class = judge_object(name, &edit);
 
-    if ((class == NAME_MOVED || is_number(name, 8)) && names.object_root_n + name.n <= DEVICE_NAME) {
+    if (names.object_root_n + name.n <= DEVICE_NAME && is_own(name, &edit)) {
         memcpy(moved, names.object_root, names.object_root_n * sizeof(WCHAR));
         memcpy(moved + names.object_root_n, name.s, name.n * sizeof(WCHAR));
         TRACE("create_device", "object", name);

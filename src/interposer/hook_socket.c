@@ -313,7 +313,7 @@ static const struct {
     { AFD_CREATE, false, do_create },
     { AFD_CONNECT, false, do_connect },
     { AFD_BIND, false, do_bind },
-    { AFD_LISTEN, true, NULL },
+    { AFD_LISTEN, true, pass_bound },
     { AFD_ACCEPT, false, do_accept },
     { AFD_ACCEPT_INTO, false, do_accept_into },
     { AFD_GET_IPV6_V6ONLY, false, do_get_v6_only },

@@ -161,6 +161,13 @@ static bool is_below_leaf(struct span name, const struct name_edit *edit)
     return status == STATUS_OBJECT_TYPE_MISMATCH;
 }
 
+bool claim_shared(const OBJECT_ATTRIBUTES *attr, struct span name, const struct name_edit *edit)
+{
+    if (host_has(attr) || is_below_leaf(name, edit)) return false;
+    atomic_fetch_add(&shared->definitions, 1); /* from now on the silo is asked first */
+    return true;
+}
+
 /* ---- the record ---- */
 
 static unsigned int how(enum purpose purpose)
@@ -230,13 +237,12 @@ static const OBJECT_ATTRIBUTES *choose(struct moved *m, const OBJECT_ATTRIBUTES 
     if (class == NAME_SHARED) {
         bool of_host = false;
 
-        if (purpose == TO_CREATE) of_host = host_has(attr) || is_below_leaf(name, &edit);
+        if (purpose == TO_CREATE) of_host = !claim_shared(attr, name, &edit);
         else of_host = !atomic_load_explicit(&shared->definitions, memory_order_relaxed);
         if (of_host) {
             m->entry = note_object(AUDIT_SHARED, name, &edit, how(purpose));
             return attr;
         }
-        if (purpose == TO_CREATE) atomic_fetch_add(&shared->definitions, 1);
     }
     if (!move_to_silo(m, attr, name, edit, 0)) {
         static WCHAR nothing[] = { '\\', '\\', '\\' }; /* STATUS_OBJECT_NAME_INVALID, never the host's object */

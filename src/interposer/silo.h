@@ -108,6 +108,8 @@ static inline bool try_host(struct moved *m, NTSTATUS status)
 }
 /* classify_object, and what the catalogue of devices says */
 enum name_class judge_object(struct span name, struct name_edit *edit);
+/* Make something in the silo where names are the host's unless the silo has made one. False: the host has that name. */
+bool claim_shared(const OBJECT_ATTRIBUTES *attr, struct span name, const struct name_edit *edit);
 /* A name that is relative to a handle, for the record. */
 void note_relative(const OBJECT_ATTRIBUTES *attr, enum audit_space space, enum audit_rule rule, enum purpose purpose);
 /* m->attr = attr with a name in the silo's directory: name, which is attr's or an absolute one made from it, with
