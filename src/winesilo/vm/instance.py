@@ -49,7 +49,7 @@ ESSENTIAL: Final = ("RpcSs",)
 _SYSTEM: Final = Path("/usr")
 _WAIT_TIMEOUT: Final = 258  # WAIT_TIMEOUT, the agent's status for WAIT_SCM
 _SLICE_S: Final = 0.2
-#: The first Wine that is known to bind a datagram socket to an address of no interface (docs/design/sockets.md).
+#: The first Wine known to bind a datagram socket to an address of no interface (docs/design/sockets.md).
 _SERVER_BINDS: Final = (10, 0)
 _KILL_TIMEOUT_S: Final = 10.0
 _LOG_LIMIT: Final = 1 << 20
