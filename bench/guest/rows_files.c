@@ -105,6 +105,13 @@ static void query_name(void)
     if (!GetFinalPathNameByHandleW(data_file, name, MAX_PATH, 0)) die("GetFinalPathNameByHandle");
 }
 
+static void file_information(void)
+{
+    BY_HANDLE_FILE_INFORMATION info;
+
+    if (!GetFileInformationByHandle(data_file, &info)) die("GetFileInformationByHandle");
+}
+
 /* of a file that others may write: what a silo takes most care of */
 static void view_base(void)
 {
@@ -143,6 +150,7 @@ const struct row file_rows[] = {
     { HOOKED, "file_open_own", open_own, set_up_own },
     { HOOKED, "file_view_base", view_base, NULL },
     { HOOKED, "file_query_name", query_name, set_up_data },
+    { HOOKED, "file_information", file_information, set_up_data },
     { OVERLAY, "file_open_absent", open_absent, NULL },
     { OVERLAY, "file_attributes_absent", attributes_absent, NULL },
     { OVERLAY, "file_attributes_base", attributes_base, NULL },

@@ -182,29 +182,26 @@ static bool may_be_silo_pipe(const FILE_NAME_INFORMATION *info, size_t room)
     return true;
 }
 
-/* FILE_NAME_INFORMATION of a pipe is \winesilo\N\X: show \X */
-static NTSTATUS query_file_name(HANDLE handle, IO_STATUS_BLOCK *io, void *info, ULONG size, ULONG info_class,
-                                size_t offset)
+/* FILE_NAME_INFORMATION of a pipe is \winesilo\N\X: show \X. FileAllInformation, which has a name as well, Wine gives of files
+ * and folders only (tests/guest/pipes.c checks that). */
+static NTSTATUS query_file_name(HANDLE handle, IO_STATUS_BLOCK *io, FILE_NAME_INFORMATION *info, ULONG size)
 {
-    const size_t head = offset + sizeof(ULONG);
-    NTSTATUS status = real_NtQueryInformationFile(handle, io, info, size, info_class);
-    FILE_NAME_INFORMATION *name_info;
-    uint8_t *own, *whole;
+    const size_t head = sizeof(ULONG);
+    NTSTATUS status = real_NtQueryInformationFile(handle, io, info, size, FileNameInformation);
+    FILE_NAME_INFORMATION *own, *whole;
     size_t total, n;
     struct shown shown;
     struct span name;
     IO_STATUS_BLOCK own_io;
 
     if ((status && status != STATUS_BUFFER_OVERFLOW) || size < head) return status;
-    if (!may_be_silo_pipe((FILE_NAME_INFORMATION *)((uint8_t *)info + offset), size - head)) return status;
+    if (!may_be_silo_pipe(info, size - head)) return status;
     if (!is_silo_pipe(handle) || !(own = thread_buffer(0)) || !(whole = thread_buffer(1))) return status;
-    if (real_NtQueryInformationFile(handle, &own_io, own, THREAD_BUFFER, info_class)) return status;
-    name_info = (FILE_NAME_INFORMATION *)(own + offset);
-    name = (struct span){ name_info->FileName, name_info->FileNameLength / sizeof(WCHAR) };
+    if (real_NtQueryInformationFile(handle, &own_io, own, THREAD_BUFFER, FileNameInformation)) return status;
+    name = (struct span){ own->FileName, own->FileNameLength / sizeof(WCHAR) };
     if (!show_pipe(name, &shown)) return status;
-    memcpy(whole, own, head);
-    n = (size_t)(put_name((WCHAR *)(whole + head), &shown) - (WCHAR *)(whole + head));
-    ((FILE_NAME_INFORMATION *)(whole + offset))->FileNameLength = (ULONG)(n * sizeof(WCHAR));
+    n = (size_t)(put_name(whole->FileName, &shown) - whole->FileName);
+    whole->FileNameLength = (ULONG)(n * sizeof(WCHAR));
     total = head + n * sizeof(WCHAR);
     memcpy(info, whole, total < size ? total : size);
     io->Status = total <= size ? STATUS_SUCCESS : STATUS_BUFFER_OVERFLOW;
@@ -214,9 +211,7 @@ static NTSTATUS query_file_name(HANDLE handle, IO_STATUS_BLOCK *io, void *info, 
 
 NTSTATUS hook_NtQueryInformationFile(HANDLE handle, IO_STATUS_BLOCK *io, void *info, ULONG size, ULONG info_class)
 {
-    if (info_class == FileNameInformation) return query_file_name(handle, io, info, size, info_class, 0);
-    if (info_class == FileAllInformation)
-        return query_file_name(handle, io, info, size, info_class, FILE_ALL_NAME_OFFSET);
+    if (info_class == FileNameInformation) return query_file_name(handle, io, info, size);
     return real_NtQueryInformationFile(handle, io, info, size, info_class);
 }
 

@@ -187,7 +187,6 @@ enum {
     FileNameInformation = 9,
     FileRenameInformation = 10,
     FileLinkInformation = 11,
-    FileAllInformation = 18,
     FileRenameInformationEx = 65,
     FileLinkInformationEx = 72
 };
@@ -214,9 +213,6 @@ typedef struct {
     LARGE_INTEGER CreationTime, LastAccessTime, LastWriteTime, ChangeTime, AllocationSize, EndOfFile;
     ULONG FileAttributes;
 } FILE_NETWORK_OPEN_INFORMATION;
-
-/* offset of the FILE_NAME_INFORMATION part of FILE_ALL_INFORMATION */
-#define FILE_ALL_NAME_OFFSET 96u
 
 #define DUPLICATE_CLOSE_SOURCE 1u
 
