@@ -249,8 +249,8 @@ def _add(
     results: Results, name: str, pairs: Sequence[tuple[float, float]], scale: float, unit: str, limit: float
 ) -> None:
     silo, host = (f"{statistics.median(side) * scale:.4g} {unit}" for side in zip(*pairs, strict=True))
-    ratio, *spread = _compare(pairs)
-    results.add(name, silo, host, ratio, limit, (spread[0], spread[1]))
+    ratio, low, high = _compare(pairs)
+    results.add(name, silo, host, ratio, limit, (low, high))
 
 
 def _nothing(_address: str, _port: int) -> None:

@@ -112,17 +112,6 @@ class Machine:
                             return child
         raise AssertionError(f"the agent of host {host.name} does not run")
 
-    def enter(self, host: Host) -> tuple[list[str], dict[str, str]]:
-        """What starts a Windows program beside the silos: the words before it, and its environment.
-
-        It joins the agent's namespaces, as root, and is started as the agent was.
-        """
-        agent = self.agent_of(host)
-        environment = agent.environ()
-        for name in ("WINELOADERNOEXEC", "WINESERVERSOCKET", "WINEPRELOADRESERVE"):
-            environment.pop(name, None)
-        return ["nsenter", "-t", str(agent.pid), "-m", "-p", "--", environment["WINELOADER"]], environment
-
     def processes(self) -> list[str]:
         """The processes that belong to this place: command lines of those that name it anywhere."""
         return [words for _, words in self._processes()]

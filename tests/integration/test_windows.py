@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from helpers import Machine, TemporarySilo
+from helpers import TemporarySilo
+from hostside import HostSide
 
 from winesilo.api import PIPE, Host
 
@@ -71,12 +71,9 @@ def in_silo(silo: TemporarySilo, program: Path) -> Place:
     )
 
 
-def on_host(machine: Machine, host: Host, program: Path) -> Place:
-    enter, environment = machine.enter(host)
-    start = [*enter, str(program)]
-    return Place(
-        "host", lambda words: subprocess.Popen([*start, *words], env=environment, stdin=PIPE, stdout=PIPE)
-    )
+def on_host(host: Host, silo: str, program: Path) -> Place:
+    side = HostSide(host, silo)
+    return Place("host", lambda words: side.popen([str(program), *words], PIPE, PIPE))
 
 
 @pytest.fixture
@@ -95,12 +92,8 @@ def test_two_silos(places: list[Place]) -> None:
         assert held.end == [f"received {FROM_OWN}", "hook 1"]
 
 
-def test_silo_and_host(
-    places: list[Place], machine: Machine, host: Host, guest: Callable[[str], Path]
-) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root may join the host's namespaces")
-    silo, base = places[0], on_host(machine, host, guest("windows"))
+def test_silo_and_host(places: list[Place], host: Host, guest: Callable[[str], Path]) -> None:
+    silo, base = places[0], on_host(host, places[0].name, guest("windows"))
     with base.holding() as of_host:
         assert base.visit("own", of_host) == []
         assert silo.visit("foreign", of_host) == []

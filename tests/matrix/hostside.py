@@ -55,7 +55,7 @@ class HostSide:
         """
         # Into a file: the host's own processes may inherit a pipe and would keep it open.
         with tempfile.TemporaryFile() as output:
-            program = self._spawn(argv, output.fileno())
+            program = self.popen(argv, process.DEVNULL, output.fileno(), output.fileno())
             try:
                 code = program.wait(COMMAND_S)
             except process.TimeoutExpired:
@@ -64,14 +64,21 @@ class HostSide:
             output.seek(0)
             return code, output.read().decode("utf-8", "replace").replace("\r\n", "\n")
 
-    def _spawn(self, argv: Sequence[str], output: int) -> process.Process[bytes]:
+    def popen(
+        self,
+        argv: Sequence[str],
+        stdin: process.Stream = None,
+        stdout: process.Stream = None,
+        stderr: process.Stream = None,
+    ) -> process.Process[bytes]:
+        """Start a program; the streams are those of :func:`winesilo.host.enter.spawn`."""
         reply, (connection,) = Client(self._host.name).call_with_fds(
             "silo.exec", {"name": self._silo, "argv": ["cmd"]}
         )
         spec = enter.ExecSpec.from_reply(reply).on_host(self._host.base)
         spec = dataclasses.replace(spec, argv=[spec.argv[0], *argv])
         try:
-            return enter.spawn(spec, connection, process.DEVNULL, output, output)
+            return enter.spawn(spec, connection, stdin, stdout, stderr)
         finally:
             os.close(connection)
 
