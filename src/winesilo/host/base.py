@@ -225,7 +225,7 @@ def _run_worker(paths: HostPaths, on_progress: OnProgress, wine32: Path | None) 
             )
     finally:
         if worker.poll() is None:
-            worker.kill()
+            worker.terminate()
         worker.wait()
         if worker.stdout is not None:
             worker.stdout.close()

@@ -1,7 +1,8 @@
 """The process that makes the base prefix, in namespaces of its own.
 
 ``python -m winesilo.host.base_worker HOST WINE32`` writes JSON lines to standard output: any number of
-``{"progress": {"text", "done"}}``, then perhaps ``{"error": ...}``.  It dies with its parent.
+``{"progress": {"text", "done"}}``, then perhaps ``{"error": ...}``.  It dies with its parent.  Asked to
+end (SIGTERM), it does so when everything in its namespaces has: nothing writes into the prefix then.
 """
 
 from __future__ import annotations
@@ -40,10 +41,15 @@ def main(argv: list[str]) -> int:
         user_namespace = nsinit.enter()
     except WinesiloError as error:
         return _fail(error)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     child = os.fork()
     if child == 0:
         namespaces.die_with_parent(signal.SIGKILL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         nsinit.run_as_init(lambda: _guarded(paths, user_namespace, argv[1]))
+    # The first process of a pid namespace can be waited for only when no other is left in it.
+    signal.signal(signal.SIGTERM, lambda number, frame: os.kill(child, signal.SIGKILL))
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF
 
 
