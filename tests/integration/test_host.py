@@ -80,9 +80,9 @@ def test_interrupted_init_leaves_nothing(cli: Cli, machine: Machine, at: str) ->
     assert process.stderr is not None
     assert any(at.encode() in line for line in process.stderr)
     interrupt(process)
-    process.stderr.read()
+    rest = process.stderr.read()
     process.stderr.close()
-    assert process.wait(30) == 128 + signal.SIGINT
+    assert process.wait(30) == 128 + signal.SIGINT, rest
     wait_until(lambda: set(machine.processes()) <= before, "its processes are gone")
     paths = HostPaths.of("interrupted")
     assert not paths.initialised
