@@ -311,7 +311,7 @@ static HANDLE open_stations(void)
     WCHAR text[96];
     UNICODE_STRING name = { 0, sizeof(text), text };
     OBJECT_ATTRIBUTES attr = { .Length = sizeof(attr), .ObjectName = &name, .Attributes = OBJ_CASE_INSENSITIVE };
-    uint32_t session = *(uint32_t *)(*(uint8_t **)(teb() + TEB_PEB) + PEB_SESSION);
+    uint32_t session = *(uint32_t *)(peb_of(teb()) + PEB_SESSION);
     HANDLE handle;
     size_t i, n = names.object_root_n;
 

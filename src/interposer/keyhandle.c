@@ -2,28 +2,57 @@
 #include "keyhandle.h"
 
 #include <pthread.h>
+#include <string.h>
+
+#include "startup.h"
+#include "teb.h"
 
 #define NO_SERIAL 0xffffffffu
 
 /* ---- this process ---- */
 
 /* The wineserver's table of lower-case letters, in a file of Wine's: an offset, the upper-case letters, which begin with
- * their size, and the lower-case ones. */
-static void find_case_table(void)
+ * their size, and the lower-case ones. ntdll.dll of a 64-bit program maps it while the process starts; before that it
+ * is mapped here only if it is needed. */
+static void find_case_table(bool needed)
 {
     enum { NLS_CASE_MAP = 10 };
     void *table = NULL;
     uintptr_t size = 0;
 
-    if (real_NtGetNlsSectionPtr(NLS_CASE_MAP, 0, NULL, &table, &size) || !table) return;
+    if (own_peb) memcpy(&table, own_peb + PEB_CASE_TABLE, sizeof(table));
+    if (!table && (!needed || real_NtGetNlsSectionPtr(NLS_CASE_MAP, 0, NULL, &table, &size) || !table)) return;
     key_case_table = (const uint16_t *)table + 1 + ((const uint16_t *)table)[1] + 1;
+}
+
+static bool is_ascii(struct span name)
+{
+    size_t i;
+
+    for (i = 0; i < name.n; i++)
+        if (name.s[i] >= 0x80) return false;
+    return true;
+}
+
+void keys_get_table(struct span name)
+{
+    if (__builtin_expect(!key_case_table, 0)) find_case_table(!is_ascii(name) || own_is_32bit);
+}
+
+/* Before ntdll.dll has begun there is no use in asking the wineserver for what it knows of the process. */
+static bool windows_code_runs(void)
+{
+    void *loader_data = NULL;
+
+    if (own_peb) memcpy(&loader_data, own_peb + PEB_LOADER_DATA, sizeof(loader_data));
+    return loader_data;
 }
 
 void keys_get_ready(void)
 {
-    if (__builtin_expect(!key_case_table, 0)) find_case_table();
     regtree_ready();
-    if (__builtin_expect(!atomic_load_explicit(&own_pid, memory_order_relaxed), 0)) process_register_self();
+    if (__builtin_expect(!atomic_load_explicit(&own_pid, memory_order_relaxed), 0) && windows_code_runs())
+        process_register_self();
 }
 
 /* ---- handles ---- */

@@ -38,6 +38,7 @@ static inline bool key_peek(const struct slot *slot, struct key_node *node)
 /* ---- for keyplace.c ---- */
 
 void keys_get_ready(void); /* before the first use of the index in this process */
+void keys_get_table(struct span name); /* and of the table of letters, before a name is compared with others */
 static inline struct key_path from_root(struct span name)
 {
     return (struct key_path){ .start = INDEX_ROOT, .serial = INDEX->nodes[INDEX_ROOT].serial, .name = name };

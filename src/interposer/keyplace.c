@@ -4,19 +4,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "startup.h"
+
 enum { LINK_DEPTH = 32, NAME_CHARS = 0x7ffe };
-
-static bool is_32bit(void)
-{
-    static _Atomic int known; /* 1: no, 2: yes */
-    uintptr_t wow64 = 0;
-
-    if (!known) {
-        real_NtQueryInformationProcess((HANDLE)(intptr_t)-1, ProcessWow64Information, &wow64, sizeof(wow64), NULL);
-        known = wow64 ? 2 : 1;
-    }
-    return known == 2;
-}
 
 /* ---- names ---- */
 
@@ -202,6 +192,7 @@ static bool find_origin(struct place *place, const OBJECT_ATTRIBUTES *attr, stru
         origin->captured = true;
     }
     origin->path.name = name;
+    keys_get_table(name);
     if (!attr->RootDirectory) {
         if (!name.n || name.s[0] != '\\') return false;
         if (classify_key(name, &edit) != NAME_MOVED) {
@@ -398,7 +389,7 @@ NTSTATUS place_find(struct place *place, const OBJECT_ATTRIBUTES **attr, ACCESS_
     place->ours = place->by_lower = false;
     memset(&place->walk, 0, sizeof(place->walk));
     if (!asked || asked->Length != sizeof(*asked) || !asked->ObjectName) return STATUS_SUCCESS;
-    if ((is_32bit() && !(*access & KEY_WOW64_64KEY)) || (asked->Attributes & OBJ_KEY_WOW64)) how |= WALK_32BIT;
+    if ((own_is_32bit && !(*access & KEY_WOW64_64KEY)) || (asked->Attributes & OBJ_KEY_WOW64)) how |= WALK_32BIT;
     if ((status = find_path(place, asked, &origin, flags, how))) return status;
     if (!place->ours) {
         if (origin.root == asked->RootDirectory) return STATUS_SUCCESS;
@@ -419,6 +410,16 @@ NTSTATUS place_find(struct place *place, const OBJECT_ATTRIBUTES **attr, ACCESS_
     if (place->walk.place == PLACE_PRIVATE) place->attr.Attributes |= OBJ_OPENLINK;
     if (place->walk.place == PLACE_ABSENT) place->attr.Attributes &= ~OBJ_OPENLINK;
     return STATUS_SUCCESS;
+}
+
+bool place_is_base(struct span path)
+{
+    UNICODE_STRING name = { (uint16_t)(path.n * sizeof(WCHAR)), (uint16_t)(path.n * sizeof(WCHAR)), (WCHAR *)path.s };
+    const OBJECT_ATTRIBUTES asked = { sizeof(asked), NULL, &name, OBJ_CASE_INSENSITIVE, NULL, NULL }, *attr = &asked;
+    ACCESS_MASK access = KEY_READ_ACCESS | KEY_WOW64_64KEY;
+    struct place place;
+
+    return !place_find(&place, &attr, &access, 0, "startup") && (!place.ours || place.walk.place == PLACE_BASE);
 }
 
 void place_note(const struct place *place, HANDLE key, uint32_t generation)

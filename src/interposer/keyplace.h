@@ -28,6 +28,8 @@ enum { PLACE_OPEN_LINK = 1, PLACE_WHOLE = 2 }; /* a link is meant itself; the pa
 /* Find it; the hives of silos are not there and can't be made. *attr becomes the attributes to open it with; *access may change as well. */
 NTSTATUS place_find(struct place *place, const OBJECT_ATTRIBUTES **attr, ACCESS_MASK *access, unsigned int flags,
                     const char *call);
+/* Has the silo at this path (of a 64-bit program) just what the base has there? Asks nobody. */
+bool place_is_base(struct span path);
 /* Is the key above it private, and nothing known of the place itself, so that a key can be made there at once? Which one
  * it is; node 0: no. */
 struct key_id place_above(const struct place *place);

@@ -225,7 +225,6 @@ typedef struct {
 enum {
     ProcessBasicInformation = 0,
     ProcessTimes = 4,
-    ProcessWow64Information = 26,
     ThreadBasicInformation = 0,
     SystemProcessInformation = 5,
     SystemHandleInformation = 16,

@@ -4,12 +4,15 @@
  * the silo's registry, before the first Windows code runs. */
 #define _GNU_SOURCE
 #include "startup.h"
-#include "teb.h"
 
 #include <stddef.h>
 #include <string.h>
 
-#include "silo.h"
+#include "keyplace.h"
+#include "teb.h"
+
+const uint8_t *own_peb;
+bool own_is_32bit;
 
 #define KEY(name) u"\\Registry\\Machine\\" name
 
@@ -17,8 +20,7 @@ static const WCHAR session_key[] = KEY(u"System\\CurrentControlSet\\Control\\Ses
 static const WCHAR image_key[] =
     KEY(u"Software\\Microsoft\\Windows NT\\CurrentVersion\\Image File Execution Options");
 
-/* where things are in 64-bit process blocks, and in process parameters */
-enum { PEB_PARAMETERS = 0x20, PEB_GLOBAL_FLAG = 0xbc, PARAMETERS_IMAGE = 0x60 };
+enum { PARAMETERS_IMAGE = 0x60 /* in process parameters */, IMAGE_NAME_MAX = 260 };
 
 /* the process-wide settings of the session manager's key: where they go, how wide, times what */
 static const struct setting {
@@ -33,12 +35,19 @@ static const struct setting {
     { u"HeapDeCommitFreeBlockThreshold", 0xe0, 8, 1 },
 };
 
-static UNICODE_STRING text_of(const WCHAR *text)
+static struct span span_of(const WCHAR *text)
 {
     size_t n = 0;
 
     while (text[n]) n++;
-    return (UNICODE_STRING){ (uint16_t)(n * sizeof(WCHAR)), (uint16_t)(n * sizeof(WCHAR)), (WCHAR *)text };
+    return (struct span){ text, n };
+}
+
+static UNICODE_STRING text_of(const WCHAR *text)
+{
+    const uint16_t size = (uint16_t)(span_of(text).n * sizeof(WCHAR));
+
+    return (UNICODE_STRING){ size, size, (WCHAR *)text };
 }
 
 static HANDLE open_key(HANDLE root, UNICODE_STRING name)
@@ -92,14 +101,25 @@ static void apply_settings(char *peb, HANDLE key)
     }
 }
 
-void startup_ready(const void *teb)
+/* Has ntdll.so read the right keys, because the silo has none of its own there? */
+static bool read_from_base(const UNICODE_STRING *program)
 {
-    char *peb = *(char *const *)((const char *)teb + TEB_PEB);
-    const UNICODE_STRING program = image_name(peb);
+    enum { KEY_N = sizeof(image_key) / sizeof(WCHAR) - 1 };
+    WCHAR text[KEY_N + 1 + IMAGE_NAME_MAX];
+    const size_t n = program->Length / sizeof(WCHAR);
+
+    if (n > IMAGE_NAME_MAX || !place_is_base(span_of(session_key))) return false;
+    memcpy(text, image_key, KEY_N * sizeof(WCHAR));
+    text[KEY_N] = '\\';
+    memcpy(text + KEY_N + 1, program->Buffer, n * sizeof(WCHAR));
+    return place_is_base((struct span){ text, KEY_N + 1 + n });
+}
+
+static void read_again(char *peb, UNICODE_STRING program)
+{
     HANDLE key, image;
     uint32_t flags = 0;
 
-    drivers_run_here = span_equal_ascii((struct span){ program.Buffer, program.Length / sizeof(WCHAR) }, "winedevice.exe");
     if ((key = open_key(NULL, text_of(session_key)))) {
         read_number(key, u"GlobalFlag", &flags);
         apply_settings(peb, key);
@@ -113,4 +133,15 @@ void startup_ready(const void *teb)
         hook_NtClose(key);
     }
     memcpy(peb + PEB_GLOBAL_FLAG, &flags, sizeof(flags));
+}
+
+void startup_ready(const void *teb)
+{
+    char *peb = (char *)peb_of(teb);
+    const UNICODE_STRING program = image_name(peb);
+
+    own_peb = (const uint8_t *)peb;
+    own_is_32bit = wow_teb(teb);
+    drivers_run_here = span_equal_ascii((struct span){ program.Buffer, program.Length / sizeof(WCHAR) }, "winedevice.exe");
+    if (!read_from_base(&program)) read_again(peb, program);
 }

@@ -58,15 +58,12 @@ static void open_keys(HANDLE keys[KEYS])
 }
 
 /* Does the silo have all of them from the base, as ntdll.so does? */
-static bool all_from_base(HANDLE const keys[KEYS])
+static bool all_from_base(void)
 {
     size_t i;
 
-    for (i = 0; i < KEYS; i++) {
-        struct slot *slot = keys[i] ? slot_of(keys[i]) : NULL;
-
-        if (!slot || slot->kind != SLOT_KEY || slot->state != KEY_BASE) return false;
-    }
+    for (i = 0; i < KEYS; i++)
+        if (!place_is_base(span_of(key_names[i]))) return false;
     return true;
 }
 
@@ -195,7 +192,7 @@ static void use(struct variables *v, const char *teb)
 
     if (block == MAP_FAILED) return;
     memcpy(block, v->text, v->n * sizeof(WCHAR));
-    put_block(*(char *const *)(teb + TEB_PEB), &layout64, block, size);
+    put_block((char *)peb_of(teb), &layout64, block, size);
     if (wow) put_block((char *)(uintptr_t)read_pointer((const char *)wow + TEB32_PEB, &layout32), &layout32, block, size);
 }
 
@@ -204,7 +201,7 @@ static void use(struct variables *v, const char *teb)
 static void rebuild(const char *teb, HANDLE const keys[KEYS], to_wide *to_wide, void *room)
 {
     const struct span path = span_of(u"PATH");
-    const char *peb = *(char *const *)(teb + TEB_PEB);
+    const char *peb = (const char *)peb_of(teb);
     const char *parameters = (const char *)(uintptr_t)read_pointer(peb + layout64.parameters, &layout64);
     struct variables v = { 0 };
     struct span old;
@@ -228,11 +225,10 @@ void startup_variables(const void *teb, to_wide *to_wide)
     void *room;
     size_t i;
 
+    if (all_from_base() || !(room = malloc(VALUE_ROOM))) return;
     open_keys(keys);
-    if (!all_from_base(keys) && (room = malloc(VALUE_ROOM))) {
-        rebuild(teb, keys, to_wide, room);
-        free(room);
-    }
+    rebuild(teb, keys, to_wide, room);
+    free(room);
     for (i = 0; i < KEYS; i++)
         if (keys[i]) hook_NtClose(keys[i]);
 }

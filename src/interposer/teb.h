@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Where things are in thread environment blocks (Microsoft's ntdll.pdb; wine/winternl.h: struct _TEB, TEB32). */
+ * Where things are in thread and process environment blocks (Microsoft's ntdll.pdb; wine/winternl.h: struct _TEB, TEB32,
+ * _PEB). */
 #ifndef WINESILO_TEB_H
 #define WINESILO_TEB_H
 
@@ -16,6 +17,11 @@ enum {
     TEB_WOW = 0x180c, /* WowTebOffset: where a 32-bit program's block is from here, or 0 */
     TEB32_PEB = 0x30,
     TEB32_LAST_ERROR = 0x34,
+
+    PEB_LOADER_DATA = 0x18,
+    PEB_PARAMETERS = 0x20,
+    PEB_CASE_TABLE = 0xb0,
+    PEB_GLOBAL_FLAG = 0xbc,
 };
 
 static inline uint8_t *teb(void)
@@ -24,6 +30,14 @@ static inline uint8_t *teb(void)
 
     __asm__("movq %%gs:0x30, %0" : "=r"(self));
     return self;
+}
+
+static inline uint8_t *peb_of(const void *teb)
+{
+    uint8_t *peb;
+
+    memcpy(&peb, (const uint8_t *)teb + TEB_PEB, sizeof(peb));
+    return peb;
 }
 
 static inline uint32_t teb_dword(size_t offset)

@@ -39,9 +39,16 @@ static void check_global_flag(void)
     check(run_self("flags") == 0, "no-global-flag-again", "got %#x", run_self("flags"));
 }
 
+/* This program uses advapi32.dll, and none of its functions that lead there in a silo. */
+static void check_no_other_dll(void)
+{
+    CHECK("no-winesilo", GetModuleHandleA("advapi32.dll") && !GetModuleHandleA("winesilo.dll"));
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "flags")) return (int)RtlGetNtGlobalFlags();
     check_global_flag();
+    check_no_other_dll();
     return finish();
 }

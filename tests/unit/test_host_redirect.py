@@ -13,6 +13,9 @@ from winesilo.errors import InterposerError
 from winesilo.host import redirect
 
 SOURCE = """
+__declspec(dllimport) int __stdcall imported(void);
+__declspec(dllimport) int __stdcall other(void);
+__declspec(dllexport) int calls(void) { return imported() + other(); }
 __declspec(dllexport) int one(void) { return 1; }
 __declspec(dllexport) int two(void) { return 2; }
 int hidden(void) { return 3; }
@@ -25,6 +28,12 @@ EXPORTS
     two
     moved = kernel32.Sleep
     three = hidden @30 NONAME
+"""
+PEER = """
+LIBRARY peer.dll
+EXPORTS
+    imported@0
+    other@0
 """
 SIGNATURE = b"Wine builtin DLL\0"
 PLAIN = "-Wl,--file-alignment=4096"
@@ -39,9 +48,14 @@ def original(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp(request.param)
     (folder / "a.c").write_text(SOURCE)
     (folder / "a.def").write_text(DEFINITIONS)
+    (folder / "peer.def").write_text(PEER if request.param == "i686" else PEER.replace("@0", ""))
+    dlltool = compiler.removesuffix("gcc") + "dlltool"
+    kill_at = ["-k"] if request.param == "i686" else []
+    command = [dlltool, *kill_at, "-d", "peer.def", "-l", "peer.a"]
+    subprocess.run(command, cwd=folder, check=True, timeout=60)
     # as Wine's are linked: sections in the file as in memory
     entry = "DllMain" if request.param == "x86_64" else "_DllMain"
-    command = [compiler, "-g", "-shared", "-nostdlib", PLAIN, f"-Wl,-e,{entry}", "a.c", "a.def"]
+    command = [compiler, "-g", "-shared", "-nostdlib", PLAIN, f"-Wl,-e,{entry}", "a.c", "a.def", "peer.a"]
     subprocess.run([*command, "-o", "a.dll"], cwd=folder, check=True, timeout=60)
     image = bytearray((folder / "a.dll").read_bytes())
     image[0x40 : 0x40 + len(SIGNATURE)] = SIGNATURE
@@ -62,7 +76,7 @@ def test_forwards_the_named_exports_only(original: bytes) -> None:
     after = read(redirect.redirect(original, {"two", "absent"}, "winesilo"))
     assert before["moved"] == b"kernel32.Sleep"
     assert before["two"] == read(original)["two"] != b"winesilo.two"
-    assert after == {**before, "two": b"winesilo.two"}
+    assert after == {**before, "two": b"winesilo.two", "wine_two": before["two"]}
 
 
 def test_adds_exports(original: bytes) -> None:
@@ -70,11 +84,11 @@ def test_adds_exports(original: bytes) -> None:
     made = redirect.redirect(original, {"two", "aaa", "ninth", "zzz"}, "winesilo", add=True)
     new = {name: f"winesilo.{name}".encode() for name in ("aaa", "ninth", "two", "zzz")}
     expected: dict[str | int, bytes | int] = {**before}
-    expected.update(new)
+    expected.update(new, wine_two=before["two"])
     assert read(made) == expected
     with pefile.PE(data=made) as pe:
         table = pe.DIRECTORY_ENTRY_EXPORT.struct
-        pointers = struct.unpack("<6I", pe.get_data(table.AddressOfNames, 24))
+        pointers = struct.unpack("<8I", pe.get_data(table.AddressOfNames, 32))
         names = [pe.get_string_at_rva(pointer) for pointer in pointers]
         ordinals = {symbol.name: symbol.ordinal for symbol in pe.DIRECTORY_ENTRY_EXPORT.symbols}
     assert names == sorted(names)
@@ -113,8 +127,30 @@ def test_a_second_time_forwards_more(original: bytes) -> None:
     assert (twice["one"], twice["two"], twice["moved"]) == expected
 
 
+def imports(image: bytes) -> dict[bytes, list[bytes]]:
+    """The names that a file imports, by DLL, as both of its tables have them."""
+    with pefile.PE(data=image) as pe:
+        for dll in pe.DIRECTORY_ENTRY_IMPORT:
+            size = 8 * (len(dll.imports) + 1)
+            first, original = dll.struct.FirstThunk, dll.struct.OriginalFirstThunk
+            assert (
+                pe.get_data(first, size)[: 4 * len(dll.imports)]
+                == pe.get_data(original, size)[: 4 * len(dll.imports)]
+            )
+        return {dll.dll: sorted(each.name for each in dll.imports) for dll in pe.DIRECTORY_ENTRY_IMPORT}
+
+
+def test_imports_the_originals_of_other_copies(original: bytes) -> None:
+    assert imports(original) == {b"peer.dll": [b"imported", b"other"]}
+    made = redirect.redirect(
+        original, {"one"}, "winesilo", others={"peer.dll": {"imported"}, "b.dll": {"other"}}
+    )
+    assert imports(made) == {b"peer.dll": [b"other", b"wine_imported"]}
+    assert read(made)["one"] == b"winesilo.one"
+
+
 def test_lists_exports(original: bytes) -> None:
-    assert redirect.exports(original) == {"one", "two", "moved"}
+    assert redirect.exports(original) == {"calls", "one", "two", "moved"}
 
 
 @pytest.mark.parametrize("image", [b"", b"MZ", b"MZ" + bytes(200), bytes(4096)])

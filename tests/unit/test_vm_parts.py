@@ -28,6 +28,8 @@ from winesilo.host.watcher import HANGUP, READABLE, Watcher
 from winesilo.interposer import config
 from winesilo.interposer.config import Config, SharedMemory, twin_address
 from winesilo.vm import copying, guestpath, printed, processes, registry, views, winver
+from winesilo.vm.housekeeping import Housekeeper
+from winesilo.vm.listings import Listings, folders_of
 
 CONTENT = b"WINE REGISTRY Version 2\n\n[Machine] 1\n"
 
@@ -497,3 +499,47 @@ def test_tail(tmp_path: Path) -> None:
     assert printed.tail(path, 3) == ""
     path.write_text("\n".join(str(number) for number in range(1000)))
     assert printed.tail(path, 3) == "997\n998\n999"
+
+
+# -- every second ---------------------------------------------------------------------------------
+
+
+def test_jobs_go_on_after_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    """One that fails is done again, what it says is logged once, and the others are done."""
+    failing, other, done = threading.Semaphore(0), threading.Semaphore(0), threading.Event()
+
+    def fail() -> None:
+        failing.release()
+        raise DiskFull("the disk is full")
+
+    housekeeper = Housekeeper()
+    housekeeper.add(1, fail)
+    housekeeper.add(1, other.release)
+    housekeeper.add(2, done.set)
+    assert all(each.acquire(timeout=30) for each in (failing, failing, other, other))
+    housekeeper.remove(1)
+    housekeeper.remove(3)
+    assert done.wait(30)
+    housekeeper.close()
+    assert caplog.text.count("the disk is full") == 1
+
+
+# -- listings of folders --------------------------------------------------------------------------
+
+
+def test_listings(tmp_path: Path) -> None:
+    """They follow what changes, and hold no folder when they are closed."""
+    layer = tmp_path / "layer"
+    (layer / "windows" / "system32").mkdir(parents=True)
+    folders = folders_of(layer)
+    assert folders == [Path(), Path("windows"), Path("windows/system32")]
+    before = len(os.listdir("/proc/self/fd"))
+    listings = Listings(layer, [*folders, Path("windows/syswow64")])
+    assert len(os.listdir("/proc/self/fd")) == before + len(folders)
+    (layer / "windows" / "system32").rmdir()
+    (layer / "windows" / "new").write_text("")
+    listings.refresh()
+    listings.close()
+    listings.refresh()
+    listings.close()
+    assert len(os.listdir("/proc/self/fd")) == before

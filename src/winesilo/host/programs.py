@@ -79,15 +79,26 @@ def _make(built: Path, target: Path, originals: dict[Path, Path]) -> None:
     partial = target.with_name(f"{target.name}.partial")
     remove_tree(partial)
     shutil.copytree(built, partial, copy_function=shutil.copyfile)
-    for place, original in originals.items():
+    images = {place: _builtin(original) for place, original in originals.items()}
+    for place, image in images.items():
         ours = redirect.exports((partial / place.parent / f"{_TARGET}.dll").read_bytes())
-        image = original.read_bytes()
-        if not redirect.is_builtin(image):
-            raise InterposerError(f"{original} is not a DLL of Wine's own", "reinstall Wine")
-        (partial / place).write_bytes(redirect.redirect(image, ours, _TARGET, add=place.name == _COMPLETE))
-        log.debug("made %s from %s", place, original)
+        others = {
+            other.name: ours & redirect.exports(images[other])
+            for other in images
+            if other.parent == place.parent and other != place
+        }
+        add = place.name == _COMPLETE
+        (partial / place).write_bytes(redirect.redirect(image, ours, _TARGET, add=add, others=others))
+        log.debug("made %s from %s", place, originals[place])
     remove_tree(target)
     partial.rename(target)
+
+
+def _builtin(path: Path) -> bytes:
+    image = path.read_bytes()
+    if not redirect.is_builtin(image):
+        raise InterposerError(f"{path} is not a DLL of Wine's own", "reinstall Wine")
+    return image
 
 
 def _digest(built: Path, originals: dict[Path, Path]) -> str:

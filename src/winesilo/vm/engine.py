@@ -40,10 +40,11 @@ from winesilo.host.wine import is_i386
 from winesilo.services.control import ServiceControl
 from winesilo.vm import copying, events, guestpath, hives, network, views, winver
 from winesilo.vm.audit import audit
+from winesilo.vm.housekeeping import Housekeeper
 from winesilo.vm.instance import Instance
 from winesilo.vm.overlay import mounted, overlay_of
 from winesilo.vm.processes import pss_bytes
-from winesilo.vm.registry import Saver, check_hive, read_hive, seal
+from winesilo.vm.registry import check_hive, read_hive, seal
 from winesilo.vm.store import Record, Store, new_record
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Engine:
         self._ready = ready
         self._watcher = watcher
         self.networks = network.Networks(runtime.paths, self.store)
-        self._saver = Saver()
+        self._housekeeper = Housekeeper()
         self._instances: dict[str, Instance] = {}
         self._states: dict[str, str] = {}
         self._failures: dict[str, str] = {}
@@ -263,9 +264,8 @@ class Engine:
             require_space(self.runtime.paths.data, _MIN_FREE, f"starting silo {name!r}")
             self._wait_ready(check)
             began = time.monotonic()
-            instance = Instance(
-                self.runtime, self.store, record, self._saver, self._watcher, self.networks, self._scm_died
-            )
+            parts = self._housekeeper, self._watcher, self.networks
+            instance = Instance(self.runtime, self.store, record, *parts, self._scm_died)
             self._states[name] = "starting"
             self._instances[name] = instance
             try:
@@ -425,7 +425,7 @@ class Engine:
         for name in list(self._instances):
             with contextlib.suppress(WinesiloError), self._exclusive(name, lambda: None):
                 self._stop(name, STOP_TIMEOUT_S)
-        self._saver.close()
+        self._housekeeper.close()
 
     def check_idle(self) -> None:
         """Check that no silo runs.

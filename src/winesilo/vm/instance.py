@@ -34,10 +34,12 @@ from winesilo.interposer.record import Recorded, RecordFile, Rule
 from winesilo.services.control import ServiceControl
 from winesilo.services.model import RUNNING, STATES, STOPPED
 from winesilo.vm import outside, processes
+from winesilo.vm.housekeeping import Housekeeper
+from winesilo.vm.listings import Listings, folders_of
 from winesilo.vm.network import Networks
 from winesilo.vm.overlay import overlay_of
 from winesilo.vm.printed import tail
-from winesilo.vm.registry import Hive, Saver, check_hive
+from winesilo.vm.registry import Hive, check_hive
 from winesilo.vm.store import Record, Store
 
 log = logging.getLogger(__name__)
@@ -64,7 +66,7 @@ class Instance:
         runtime: the host.
         store: where the silo is on disk.
         record: the silo.
-        saver: saves its hive from now on.
+        housekeeper: does its regular jobs.
         watcher: watches its services.exe.
         networks: what its sockets may do.
         on_died: called (from the watcher's thread) when services.exe ends.
@@ -75,7 +77,7 @@ class Instance:
         runtime: HostRuntime,
         store: Store,
         record: Record,
-        saver: Saver,
+        housekeeper: Housekeeper,
         watcher: Watcher,
         networks: Networks,
         on_died: Callable[[Instance], None],
@@ -85,7 +87,7 @@ class Instance:
         self.place = store.silo(record.name)
         self._runtime = runtime
         self._store = store
-        self._saver = saver
+        self._housekeeper = housekeeper
         self._watcher = watcher
         self._networks = networks
         self._on_died = on_died
@@ -164,6 +166,10 @@ class Instance:
         overlay = overlay_of(self._store, self.record, self._runtime.overlay_method, self.root)
         overlay.execute()
         self._undo.callback(_quietly, "unmount", overlay.unmount)
+        listings = Listings(self.root, folders_of(self._runtime.paths.programs))
+        self._undo.callback(listings.close)
+        self._housekeeper.add(self.record.id, listings.refresh)
+        self._undo.callback(self._housekeeper.remove, self.record.id)
         stamp = self._runtime.paths.base / ".update-timestamp"
         if stamp.is_file():
             shutil.copyfile(stamp, self._directory / ".update-timestamp")
@@ -206,8 +212,8 @@ class Instance:
         self._hive.load()
         self._undo.callback(_quietly, "unload the hive", self._hive.unload)
         self._undo.callback(_quietly, "save the hive", self._hive.save_if_changed)
-        self._saver.add(self.record.id, self._hive)
-        self._undo.callback(self._saver.remove, self.record.id)
+        self._housekeeper.add(self.record.id, self._hive.save_if_changed)
+        self._undo.callback(self._housekeeper.remove, self.record.id)
 
     def _start_scm(self) -> None:
         path = self.place.services_log

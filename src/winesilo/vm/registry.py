@@ -19,7 +19,7 @@ import zlib
 from pathlib import Path
 from typing import Final
 
-from winesilo.errors import AgentError, SiloCorrupt, WinesiloError
+from winesilo.errors import AgentError, SiloCorrupt
 from winesilo.host.agent import Agent
 from winesilo.host.files import os_errors
 from winesilo.interposer.config import SharedMemory
@@ -33,7 +33,6 @@ _COLLISION: Final = 0xC0000035  # STATUS_OBJECT_NAME_COLLISION: already loaded
 _CANNOT_DELETE: Final = 0xC0000121  # STATUS_CANNOT_DELETE: someone has the hive's root key open
 _DISK_FULL: Final = 0xC000007F  # STATUS_DISK_FULL
 _UNLOAD_TIMEOUT_S: Final = 5.0
-_SAVE_EVERY_S: Final = 1.0
 
 
 def seal(content: bytes) -> bytes:
@@ -189,47 +188,3 @@ class Hive:
                         raise
                     threading.Event().wait(0.005)  # nothing tells when the last handle is closed
             self._loaded = False
-
-
-class Saver:
-    """Saves the hives of all running silos when they change.
-
-    The silos' processes count their registry writes in shared memory; nothing signals them, so one
-    thread looks every second (a memory read per silo).
-    """
-
-    def __init__(self) -> None:
-        self._hives: dict[int, Hive] = {}
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="hive-saver", daemon=True)
-        self._thread.start()
-
-    def add(self, silo_id: int, hive: Hive) -> None:
-        """Watch a hive."""
-        with self._lock:
-            self._hives[silo_id] = hive
-
-    def remove(self, silo_id: int) -> None:
-        """Stop watching it."""
-        with self._lock:
-            self._hives.pop(silo_id, None)
-
-    def close(self) -> None:
-        """End the thread."""
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        reported: dict[int, str] = {}
-        while not self._stop.wait(_SAVE_EVERY_S):
-            with self._lock:
-                hives = list(self._hives.items())
-            for silo_id, hive in hives:
-                try:
-                    if hive.save_if_changed():
-                        reported.pop(silo_id, None)
-                except WinesiloError as error:
-                    if reported.get(silo_id) != error.message:
-                        log.error("silo %d: %s", silo_id, error.message)
-                    reported[silo_id] = error.message
