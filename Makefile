@@ -97,7 +97,7 @@ matrix-wine10: deps-demo build guest-tests
 
 bench: build guest-tests
 	@scripts/system-deps.sh demo bench
-	@$(VENV)/bin/python bench/run.py $(BENCH_ARGS)
+	@PYTHONPATH=tests/matrix $(VENV)/bin/python bench/run.py $(BENCH_ARGS)
 
 clean:
 	@for part in src/interposer src/guest src/guest/scm src/guest/svchost src/guest/api src/guest/dllhost services tests/guest tests/fuzz; do \

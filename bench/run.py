@@ -4,8 +4,8 @@ Boot, memory and disk: a silo against a Wine prefix of its own.  Single calls: a
 that is the same program in the base prefix, on the same wineserver, without the interposer.
 
     make bench                                         everything
-    .venv/bin/python bench/run.py --rounds 21 boot memory calls
-    .venv/bin/python bench/run.py calls --only 'key_|value_' --json
+    make bench BENCH_ARGS='--rounds 21 boot memory calls'
+    make -s bench BENCH_ARGS="calls --only 'key_|value_' --json"
     make bench BENCH_ARGS="--rounds 5 services --only nginx"
 
 Each figure is a median; the two sides take turns, so that both see the same machine (calls: sides.py).

@@ -13,24 +13,20 @@ import contextlib
 import re
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from winesilo.demo import mysql
-from winesilo.demo.workload import check_nobody_answers, eventually, install_with
-from winesilo.errors import DemoError, WinesiloError
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "matrix"))
 
 import postgres
 import w3svc
 import web
 from hostside import HostSide
 from sides import median_of
+
+from winesilo.demo import mysql
+from winesilo.demo.workload import check_nobody_answers, eventually, install_with
+from winesilo.errors import DemoError, WinesiloError
 
 if TYPE_CHECKING:
     from run import Options, Results

@@ -16,9 +16,9 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO
 
+from hostside import HostSide
+
 from winesilo import Host
-from winesilo.daemon.client import Client
-from winesilo.host import enter
 
 PROGRAM = r"C:\microbench.exe"
 #: How long one side is measured at a time: long beside the switch from one to the other, short beside the
@@ -34,14 +34,13 @@ def spawn(
     *words: str,
     on_host: bool,
     stdin: int = subprocess.DEVNULL,
-    stdout: int | IO[bytes] | None = None,
+    stdout: int | IO[bytes] = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
-    """Start microbench.exe like a silo's program or, without the interposer, in the base."""
-    reply, fds = Client(host.name).call_with_fds("silo.exec", {"name": silo, "argv": [PROGRAM, *words]})
-    spec = enter.ExecSpec.from_reply(reply)
+    """Start microbench.exe in a silo or, without the interposer, in the base."""
+    argv = [PROGRAM, *words]
     if on_host:
-        spec = spec.on_host(host.base)
-    return enter.spawn(spec, fds[0], stdin, stdout)
+        return HostSide(host, silo).popen(argv, stdin, stdout)
+    return host.silo(silo).popen(argv, stdin=stdin, stdout=stdout, stderr=None)
 
 
 def run(host: Host, silo: str, *words: str, on_host: bool) -> str:

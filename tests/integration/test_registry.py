@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 from helpers import TemporarySilo
+from hostside import HostSide
 
 from winesilo import Host
-from winesilo.daemon.client import Client
-from winesilo.host import enter
 from winesilo.host.registry_file import Registry, parse
 from winesilo.vm.registry import unseal
 
@@ -25,10 +24,9 @@ STEPS = 250
 
 def on_host(host: Host, silo: TemporarySilo, *argv: str) -> str:
     """Run a program in the base, on the same wineserver, without the interposer."""
-    reply, fds = Client(host.name).call_with_fds("silo.exec", {"name": silo.name, "argv": list(argv)})
-    spec = enter.ExecSpec.from_reply(reply).on_host(host.base)
     with tempfile.TemporaryFile() as output:
-        program = enter.spawn(spec, fds[0], subprocess.DEVNULL, output, subprocess.DEVNULL)
+        side = HostSide(host, silo.name)
+        program = side.popen(argv, subprocess.DEVNULL, output, subprocess.DEVNULL)
         assert program.wait() == 0, argv
         output.seek(0)
         return output.read().decode().replace("\r\n", "\n")
