@@ -32,7 +32,7 @@ from winesilo.errors import (
 from winesilo.host import enter, process
 from winesilo.host.base import OnProgress, init_host
 from winesilo.host.paths import DEFAULT_HOST, HostPaths
-from winesilo.models import Audit, Event, HostStatus, Printed, Process, ServiceOptions, SiloInfo, model
+from winesilo.models import Audit, Diff, Event, HostStatus, Printed, Process, ServiceOptions, SiloInfo, model
 from winesilo.package_calls import WithPackages
 from winesilo.service import Service
 from winesilo.services.model import Service as ServiceInfo
@@ -44,6 +44,7 @@ __all__ = [
     "STDOUT",
     "Audit",
     "Completed",
+    "Diff",
     "Event",
     "Host",
     "HostStatus",
@@ -487,6 +488,14 @@ class Silo(WithPackages):
     def audit(self) -> Audit:
         """Every rendezvous of its processes; raises SiloNotFound, SiloNotRunning."""
         return model(Audit, self._call("silo.audit"))
+
+    def diff(self) -> Diff:
+        """In what it differs from a new silo: files, registry keys and values, services.
+
+        Raises:
+            SiloNotFound, SiloCorrupt, HostError: it can't be compared.
+        """
+        return model(Diff, self._call("silo.diff"))
 
     def logs(self, service: str | None = None, *, lines: int = 100) -> list[Printed]:
         """What its services wrote to their standard output and error; of a stopped silo, too.

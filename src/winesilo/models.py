@@ -14,6 +14,7 @@ __all__ = [
     "Audit",
     "AuditRule",
     "BoundPort",
+    "Diff",
     "Event",
     "HostStatus",
     "Printed",
@@ -165,6 +166,30 @@ class Audit:
     def clean(self) -> bool:
         """Whether nothing is undeclared, and nothing was lost."""
         return self.complete and not self.counts["undeclared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """In what a silo differs from a new one (docs/design/diff.md).
+
+    A change has ``change`` (``added``, ``changed``, ``deleted``), ``kind`` (``file``, ``folder``, ``key``,
+    ``value``, ``service``) and ``name``: a path, or a service's name.
+    One of a value has also ``value`` (its name, empty for the default value) and ``old`` and ``new``: each
+    ``type`` and ``data``, or None.
+
+    Attributes:
+        silo: its name.
+        files: files and folders.
+        keys: registry keys; what is below a deleted one is not named.
+        values: registry values, also all of new keys.
+        services: those whose keys have changed.
+    """
+
+    silo: str
+    files: Sequence[Mapping[str, str]]
+    keys: Sequence[Mapping[str, str]]
+    values: Sequence[Mapping[str, Any]]
+    services: Sequence[Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -458,7 +458,7 @@ def test_an_interrupt_in_a_callback_is_not_lost() -> None:
 def test_only_what_exists_is_offered() -> None:
     """The contract's commands of this version, and none that is not there yet."""
     life = "create update clone start stop restart suspend resume rm"
-    others = "demo host ls inspect ps exec cp service logs audit analyze"
+    others = "demo host ls inspect ps exec cp diff service logs audit analyze"
     assert set(silo.commands) == {*life.split(), *others.split()}
 
 

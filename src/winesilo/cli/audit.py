@@ -39,12 +39,7 @@ def audit(settings: Settings, name: str, as_json: bool) -> int:
 def _row(one: Rendezvous) -> tuple[str, str, str, str, str]:
     rule = one["rule"]
     why = "no rule" if rule is None else rule["reason"]
-    return (one["class"], one["kind"], ",".join(one["how"]), printable(one["name"]), why)
-
-
-def printable(name: str) -> str:
-    """A name on one line, whatever a program put into it."""
-    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in name)
+    return (one["class"], one["kind"], ",".join(one["how"]), output.printable(one["name"]), why)
 
 
 def _summary(found: Audit) -> str:

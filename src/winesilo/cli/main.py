@@ -18,6 +18,7 @@ import click
 from winesilo import __version__
 from winesilo.cli import (
     audit,
+    changes,
     demo,
     execute,
     files,
@@ -64,8 +65,8 @@ def silo(ctx: click.Context, host_name: str, debug: bool) -> None:
     ctx.obj = Settings(host_name=host_name, debug=debug)
 
 
-for command in (*host.COMMANDS, *silos.COMMANDS, *show.COMMANDS, *audit.COMMANDS, *execute.COMMANDS,
-                *files.COMMANDS, *service.COMMANDS, *demo.COMMANDS):  # fmt: skip
+for command in (*host.COMMANDS, *silos.COMMANDS, *show.COMMANDS, *audit.COMMANDS, *changes.COMMANDS,
+                *execute.COMMANDS, *files.COMMANDS, *service.COMMANDS, *demo.COMMANDS):  # fmt: skip
     silo.add_command(command)
 
 

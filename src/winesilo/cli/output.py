@@ -55,6 +55,11 @@ def print_fields(fields: Sequence[tuple[str, str]]) -> None:
         sys.stdout.write(f"{name + ':':<{width}} {value}\n")
 
 
+def printable(name: str) -> str:
+    """A name on one line, whatever a program put into it."""
+    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in name)
+
+
 def print_error(message: str, hint: str | None = None) -> None:
     """Print ``silo: what failed`` and, where there is one, a line with the fix."""
     sys.stderr.write(f"silo: {message}\n")

@@ -37,7 +37,9 @@ _STOP_TIMEOUT_S: Final = 30.0
 _CANCEL_TIMEOUT_S: Final = 30.0
 _RETRY_S: Final = 0.02
 #: Methods that start the daemon if it does not run.
-STARTING: Final = frozenset({"silo.create", "silo.start", "silo.restart", "silo.rm", "silo.clone", "silo.cp"})
+STARTING: Final = frozenset(
+    {"silo.create", "silo.start", "silo.restart", "silo.rm", "silo.clone", "silo.cp", "silo.diff"}
+)
 
 
 class Client:

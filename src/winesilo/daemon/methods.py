@@ -168,6 +168,11 @@ def silo_audit(request: Request) -> dict[str, Any]:
     return request.engine.audit(request.params.text("name"))
 
 
+def silo_diff(request: Request) -> dict[str, Any]:
+    """In what a silo differs from a new one."""
+    return request.engine.diff(request.params.text("name"), request.check)
+
+
 def silo_exec(request: Request) -> dict[str, Any]:
     """How to run a program, and its connection to the wineserver."""
     params = request.params
@@ -315,6 +320,7 @@ METHODS: Final[dict[str, Method]] = {
     "silo.inspect": silo_inspect,
     "silo.ps": silo_ps,
     "silo.audit": silo_audit,
+    "silo.diff": silo_diff,
     "silo.exec": silo_exec,
     "silo.cp": silo_cp,
     "silo.logs": silo_logs,

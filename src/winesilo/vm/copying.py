@@ -15,6 +15,17 @@ from winesilo.vm import guestpath
 Check = Callable[[], None]
 
 
+def absolute(path: str) -> Path:
+    """A Linux path that somebody else gave.
+
+    Raises:
+        InvalidPath: it is relative, and to their working directory, not to ours.
+    """
+    if not path.startswith("/"):
+        raise InvalidPath(f"'{path}' is not an absolute path")
+    return Path(path)
+
+
 def copy_in(source: Path, root: Path, target: str, check: Check) -> int:
     """Copy a file or tree from Linux into the silo; returns how many files.
 

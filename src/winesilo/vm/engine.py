@@ -31,7 +31,6 @@ from winesilo.errors import (
     UsageError,
     WinesiloError,
 )
-from winesilo.host import registry_file
 from winesilo.host.base import check_base
 from winesilo.host.files import os_errors, require_space
 from winesilo.host.runtime import HostRuntime
@@ -40,6 +39,7 @@ from winesilo.host.wine import is_i386
 from winesilo.services.control import ServiceControl
 from winesilo.vm import copying, events, guestpath, hives, network, views, winver
 from winesilo.vm.audit import audit
+from winesilo.vm.diff import diff
 from winesilo.vm.housekeeping import Housekeeper
 from winesilo.vm.instance import Instance
 from winesilo.vm.overlay import mounted, overlay_of
@@ -475,11 +475,14 @@ class Engine:
     def audit(self, name: str) -> dict[str, Any]:
         """Every rendezvous of a running silo; see :func:`winesilo.vm.audit.audit`."""
         instance = self._running(name)
-        paths = self.runtime.paths
-        template_path = paths.hive_template if instance.record.windows is None else paths.version_template
-        with os_errors("read the registry template"):
-            hive = registry_file.read(template_path)
-        return audit(instance, self.networks, hive)
+        return audit(instance, self.networks, hives.template_of(self.runtime.paths, instance.record.windows))
+
+    def diff(self, name: str, check: Check) -> dict[str, Any]:
+        """In what a silo differs from a new one; see :func:`winesilo.vm.diff.diff`."""
+        with self._root(name, check) as root:
+            if (instance := self._instances.get(name)) is not None:
+                instance.save_registry()
+            return diff(self.runtime, self.store, self.store.load(name), root, check)
 
     def logs(self, name: str, service: str | None, lines: int) -> list[dict[str, Any]]:
         """See :func:`winesilo.vm.views.logs`."""
@@ -565,10 +568,10 @@ class Engine:
         with os_errors(f"copy {source} to {target}"):
             if to_silo is not None and from_silo is None:
                 with self._root(to_silo[0], check) as root:
-                    return copying.copy_in(_absolute(source), root, to_silo[1], check)
+                    return copying.copy_in(copying.absolute(source), root, to_silo[1], check)
             if from_silo is not None and to_silo is None:
                 with self._root(from_silo[0], check) as root:
-                    return copying.copy_out(root, from_silo[1], _absolute(target), check)
+                    return copying.copy_out(root, from_silo[1], copying.absolute(target), check)
         raise InvalidPath(
             "exactly one side must be in a silo",
             r"silo cp FILE NAME:C:\folder, or: silo cp NAME:C:\file FOLDER",
@@ -589,9 +592,3 @@ class Engine:
                 return
             with mounted(overlay_of(self.store, record, self.runtime.overlay_method)):
                 yield self.store.silo(name).root
-
-
-def _absolute(path: str) -> Path:
-    if not path.startswith("/"):
-        raise InvalidPath(f"'{path}' is not an absolute path")
-    return Path(path)

@@ -47,6 +47,17 @@ def first(runtime: HostRuntime, number: int, version: str | None, known: catalog
     return seal(template.fill_in(content, number))
 
 
+def template_of(paths: HostPaths, version: str | None) -> registry_file.Registry:
+    """The template that a silo's hive was made from.
+
+    Args:
+        paths: the host's.
+        version: the silo's own Windows version, if it has one.
+    """
+    with os_errors("read the registry template"):
+        return registry_file.read(paths.hive_template if version is None else paths.version_template)
+
+
 def with_version(runtime: HostRuntime, content: bytes, version: str) -> bytes:
     """A hive's text with another Windows version in it.
 

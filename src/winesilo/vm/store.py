@@ -399,7 +399,11 @@ class Store:
                     "restore it from a backup",
                     path=str(path),
                 )
-        return [*lower, self.paths.programs, self.paths.base / "drive_c"]
+        return [*lower, *self.shared_layers()]
+
+    def shared_layers(self) -> list[Path]:
+        """Those that all silos have, topmost first."""
+        return [self.paths.programs, self.paths.base / "drive_c"]
 
     def collect_layers(self) -> None:
         """Remove layers that no silo refers to; none, while a silo's record can't be read."""
