@@ -102,6 +102,12 @@ class Machine:
         folder = self.data / "winesilo" / "hosts"
         return [Host(path.name) for path in folder.iterdir()] if folder.is_dir() else []
 
+    def stop_others(self, host: Host) -> None:
+        """Stop the hosts that other tests have made here, so that what runs afterwards is of this one."""
+        for other in self.hosts():
+            if other.name != host.name:
+                other.stop(force=True)
+
     def agent_of(self, host: Host) -> psutil.Process:
         """The agent of a host that runs: a descendant of its daemon."""
         for process, words in self._processes():

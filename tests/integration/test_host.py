@@ -41,6 +41,7 @@ def test_stop_with_silos_needs_force(cli: Cli, silo: TemporarySilo) -> None:
 
 
 def test_stop_leaves_nothing(host: Host, cli: Cli, machine: Machine, new_silo: NewSilo) -> None:
+    machine.stop_others(host)
     silo = new_silo()
     silo.silo.service("Spooler").start()
     cli.ok("host", "stop", "--force")

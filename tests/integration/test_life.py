@@ -141,9 +141,7 @@ def test_registry_survives_a_crash(host: Host, silo: TemporarySilo) -> None:
 
 def test_a_killed_daemon_leaves_nothing_running(host: Host, machine: Machine, silo: TemporarySilo) -> None:
     silo.silo.service("Spooler").start()
-    for other in machine.hosts():  # the one for 32-bit programs, which tests before this one have made
-        if other.name != host.name:
-            other.stop(force=True)
+    machine.stop_others(host)
     pid = host.status().pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)

@@ -61,6 +61,7 @@ def test_no_namespaces_is_a_clear_error(user_cli: Cli, scratch: Path) -> None:
     """Where user namespaces are refused (in a chroot they always are), the error says what to enable."""
     if os.getuid() != 0:
         pytest.skip("only root can enter a chroot")
+    user_cli.ok("host", "init", timeout=280)
     user_cli.ok("host", "stop", "-f")
     script = f'/bin/mount --rbind / {scratch} && exec /usr/sbin/chroot {scratch} "$@"'
     wrapped = Cli(
