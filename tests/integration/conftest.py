@@ -11,19 +11,79 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from helpers import Cli, Machine, TemporarySilo
+from helpers import Cli, Machine, Place, TemporarySilo
 from users import user_command_line
 
 from winesilo import Host
 from winesilo.host import files, wine
 
+HOSTS = ("t", "t32", "user")
+FOLDER = pytest.StashKey[Path]()
+LEFT = pytest.StashKey[list[str]]()
+
+
+def new_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="winesilo-test-", dir=os.environ.get("WINESILO_TEST_DIR", "/tmp")))
+    folder.chmod(0o711)  # for the folders of an ordinary user
+    return folder
+
+
+# -- in the process that has others run the tests -----------------------------------------------
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """All workers' folders are in one, which this process looks through and removes when they have ended."""
+    if FOLDER not in node.config.stash:
+        node.config.stash[FOLDER] = new_folder()
+    node.workerinput["folder"] = str(node.config.stash[FOLDER])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Each worker cleans up, or fails; but one may have crashed, or been killed after Ctrl-C."""
+    if FOLDER not in session.config.stash:
+        return
+    machine = Machine(session.config.stash[FOLDER])
+    left = [*machine.processes(), *machine.mounts(), *map(str, machine.root.iterdir())]
+    machine.end_all()
+    if not machine.mounts():
+        files.remove_tree(machine.root)
+    session.config.stash[LEFT] = left
+    if left and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if left := config.stash.get(LEFT, []):
+        terminalreporter.section("left behind", red=True)
+        for line in left:
+            terminalreporter.write_line(line)
+
+
+# -- in each process that runs tests ------------------------------------------------------------
+
 
 @pytest.fixture(scope="session")
-def machine() -> Iterator[Machine]:
-    """A private place for hosts; its path is short, because sockets' paths must be."""
-    root = Path(tempfile.mkdtemp(prefix="winesilo-test-", dir=os.environ.get("WINESILO_TEST_DIR", "/tmp")))
+def place(pytestconfig: pytest.Config) -> Iterator[Place]:
+    """Where the tests of this process make what they need."""
+    given = getattr(pytestconfig, "workerinput", {})
+    if "folder" in given:
+        worker = int(given["workerid"].removeprefix("gw"))
+        yield Place(Path(given["folder"]), worker, given["workercount"])
+        return
+    folder = new_folder()
+    yield Place(folder)
+    folder.rmdir()
+
+
+@pytest.fixture(scope="session")
+def machine(place: Place) -> Iterator[Machine]:
+    """A private place for hosts."""
+    root = place.private(*(f"data/winesilo/hosts/{name}" for name in HOSTS))
     machine = Machine(root)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in machine.variables().items():
@@ -35,10 +95,10 @@ def machine() -> Iterator[Machine]:
         finally:
             for host in machine.hosts():
                 host.stop(force=True)
-            left = machine.processes()
+            left = [*machine.processes(), *machine.mounts()]
             machine.end_all()
             files.remove_tree(root)
-    assert not left, f"processes were left behind: {left}"
+    assert not left, f"this was left behind: {left}"
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +116,9 @@ def cli(machine: Machine, host: Host) -> Cli:
 
 
 @pytest.fixture(scope="session")
-def user_cli(machine: Machine) -> Iterator[Cli]:
+def user_cli(machine: Machine, place: Place) -> Iterator[Cli]:
     """The command line run by an ordinary user, on a host of this user's own."""
-    with user_command_line(machine) as cli:
+    with user_command_line(machine, place) as cli:
         yield cli
 
 

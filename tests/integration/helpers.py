@@ -16,7 +16,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ import psutil
 
 from winesilo import Host, Silo
 from winesilo.errors import SiloNotFound
+from winesilo.host.paths import HostPaths
+from winesilo.vm.store import addresses
 
 _numbers = itertools.count(1)
 SILO_COMMAND = (sys.executable, "-m", "winesilo.cli")
@@ -75,6 +77,49 @@ class Cli:
     def start(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start it in a process group of its own, as a shell does."""
         return subprocess.Popen([*self.command, *words], env=self.environment, process_group=0, **options)
+
+
+@dataclass
+class Place:
+    """A folder for all that the tests of one process make; other processes may run tests at the same time.
+
+    Attributes:
+        folder: where it is; its path is short, because sockets' paths must be.
+        worker: the number of this process, from 0.
+        workers: how many there are.
+    """
+
+    folder: Path
+    worker: int = 0
+    workers: int = 1
+    _networks: set[int] = field(default_factory=set)
+
+    def private(self, *hosts: str) -> Path:
+        """Make a folder in it where hosts' silos have addresses that those of no other host in a test have.
+
+        The second octet comes from the path of a host's folder, so names are tried until all suit.
+
+        Args:
+            hosts: the folders that hosts will have there.
+        """
+        for number in itertools.count():
+            # of one length, so that no path is the beginning of another
+            folder = self.folder / f"{self.worker}-{number:04}"
+            networks = {network(folder / host) for host in hosts}
+            if (
+                len(networks) == len(hosts)
+                and networks.isdisjoint(self._networks)
+                and all(octet % self.workers == self.worker % self.workers for octet in networks)
+            ):
+                break
+        self._networks |= networks
+        folder.mkdir(mode=0o700)
+        return folder
+
+
+def network(data: Path) -> int:
+    """The second octet of the addresses of a host's silos, by the host's folder."""
+    return int(next(addresses(HostPaths(data.name, data, data), 1)).split(".")[1])
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers import Cli, Machine, wait_until
+from helpers import Cli, Machine, Place, wait_until
+
+from winesilo.host import files
 
 NOBODY = 65534
 SETPRIV = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
@@ -24,6 +26,8 @@ LEFT_OUT = (
     "*_mypyc*",
     "pytest*",
     "_pytest",
+    "xdist*",
+    "execnet*",
     "importlinter",
     "grimp*",
     "*.dist-info",
@@ -53,15 +57,18 @@ def readable_python() -> str:
 
 
 @contextlib.contextmanager
-def user_command_line(machine: Machine) -> Iterator[Cli]:
-    """The command line run by an ordinary user, with a copy of the program that this user may read."""
+def user_command_line(machine: Machine, place: Place) -> Iterator[Cli]:
+    """The command line run by an ordinary user, with a copy of the program that this user may read.
+
+    Not in the machine's folder, where tests look for what has been left behind: this user's host may run.
+    """
     if os.getuid() != 0:
         yield Cli({**os.environ, "WINESILO_HOST": "user"})
         return
     python = readable_python()
-    machine.root.chmod(0o755)
-    place = machine.root / "user"
-    home, library, runtime = place / "home", place / "library", place / "run"
+    own = Machine(place.private("home/.local/share/winesilo/hosts/default"))
+    own.root.chmod(0o755)
+    home, library, runtime = own.root / "home", own.root / "library", own.root / "run"
     shutil.copytree(sysconfig.get_path("purelib"), library, ignore=shutil.ignore_patterns(*LEFT_OUT))
     shutil.copytree(Path(__file__).resolve().parents[2] / "src" / "winesilo", library / "winesilo")
     for folder in (home, runtime):
@@ -76,6 +83,10 @@ def user_command_line(machine: Machine) -> Iterator[Cli]:
         "LANG": os.environ.get("LANG", "C.UTF-8"),
     }
     cli = Cli(environment, (*SETPRIV, python, "-m", "winesilo.cli"), home)
-    yield cli
-    cli("host", "stop", "-f")
-    wait_until(lambda: not [words for words in machine.processes() if str(place) in words], "nothing is left")
+    try:
+        yield cli
+        cli("host", "stop", "-f")
+        wait_until(lambda: not own.processes(), "nothing is left")
+    finally:
+        own.end_all()
+        files.remove_tree(own.root)
