@@ -78,7 +78,7 @@ unit: build
 
 test: deps-demo build lint guest-tests wine32
 	@if [ -f tests/fuzz/Makefile ]; then $(MAKE) -s --no-print-directory -C tests/fuzz check; fi
-	@$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+	@$(VENV)/bin/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 test-wine10: build guest-tests
 	@scripts/test-wine10.sh $(PYTEST_ARGS)

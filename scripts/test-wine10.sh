@@ -7,5 +7,5 @@ cd "$(dirname "$0")/.."
 # The Windows programs of the tests come from the cache, which the tree shares: no npm in there.
 .venv/bin/python tests/matrix/matrix.py --fetch --only mysql,nginx,postgres
 
-exec scripts/debian13.sh -m pytest -p no:cacheprovider tests/integration \
+exec scripts/debian13.sh -m pytest -p no:cacheprovider -n auto --dist worksteal tests/integration \
   tests/unit/test_interposer_symbols.py "$@"

@@ -1,4 +1,5 @@
-"""What all tests share: with WINESILO_MUST_WORK set, a test that can't run counts as failed."""
+"""What all tests share: how many processes run them, and that with WINESILO_MUST_WORK set a test that can't
+run counts as failed."""
 
 from __future__ import annotations
 
@@ -19,3 +20,9 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, but WINESILO_MUST_WORK is set: {call.excinfo}"
     return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """What ``-n auto`` means: at least two, as tests mostly wait; not many, as each makes its own hosts."""
+    return min(max(len(os.sched_getaffinity(0)), 2), 4)
