@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 repo=$PWD
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/winesilo
 tree=${WINESILO_DEBIAN13:-$cache/debian13}
-packages=(ca-certificates fuse-overlayfs python3 python3-venv util-linux wine wine64)
+packages=(binutils ca-certificates fuse-overlayfs python3 python3-venv util-linux wine wine64)
 
 scripts/system-deps.sh wine10
 root=()
