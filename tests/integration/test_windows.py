@@ -38,8 +38,9 @@ class Place:
         """Run the program that has a window, a hook and more, named after this place."""
         with self.start(("hold", self.name)) as process:
             assert process.stdout is not None
-            handles = process.stdout.readline().decode().split()
-            assert handles[0] == "handles", handles
+            line = process.stdout.readline().decode()
+            assert line.startswith("handles "), (line, process.wait(DEADLINE_S))
+            handles = line.split()
             assert process.stdout.readline().decode().strip() == "ready"
             held = Held(self.name, handles[1:])
             try:
