@@ -19,6 +19,7 @@
 
 #include "audit.h"
 #include "environment.h"
+#include "heap.h"
 #include "network.h"
 #include "regtree.h"
 #include "silo.h"
@@ -96,6 +97,7 @@ __attribute__((constructor)) static void start(void)
     const char *path = getenv("WINESILO_CONFIG");
 
     if (!path) return;
+    heap_keep_away();
     read_config(path);
     names_init(&names, config.id);
     shared = map_file(config.shared_path, SHARED_SIZE, SHARED_MAGIC, "a silo's shared memory");

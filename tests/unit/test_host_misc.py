@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -12,7 +14,7 @@ import pytest
 from winesilo import errors
 from winesilo.host import files, paths, process, wine
 from winesilo.host.base import discard_prefix
-from winesilo.host.namespaces import Mount, Unshare
+from winesilo.host.namespaces import Mount, Unshare, fixed_addresses
 from winesilo.host.overlayfs import Method, Overlay, filesystem_type
 
 
@@ -303,3 +305,16 @@ def test_every_error_is_in_the_tree_drawn_at_the_top() -> None:
     for cls in errors._tree(errors.WinesiloError):
         if cls.__module__ == errors.__name__:
             assert f"{cls.__name__}" in drawn
+
+
+def test_fixed_addresses() -> None:
+    """A program that is started within has its memory where it always is; this process is as it was."""
+    code = "import ctypes; print(ctypes.CDLL(None).personality(0xFFFFFFFF) & 0x40000)"
+
+    def flag() -> str:
+        return subprocess.check_output([sys.executable, "-c", code], text=True).strip()
+
+    before = flag()
+    with fixed_addresses():
+        assert flag() == str(0x40000)
+    assert flag() == before

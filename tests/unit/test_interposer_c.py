@@ -21,6 +21,7 @@ PURE = [
         "addresses",
         "detach",
         "environment",
+        "heap",
         "network",
         "nsi",
         "keyindex",

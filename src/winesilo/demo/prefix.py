@@ -12,7 +12,7 @@ from typing import Final
 import psutil
 
 from winesilo.errors import DemoError
-from winesilo.host import files, process, wine
+from winesilo.host import files, namespaces, process, wine
 from winesilo.host.wineserver import WineServer
 
 CREATE_DEADLINE_S: Final = 300.0
@@ -83,13 +83,14 @@ class PlainPrefix:
         """
         # A file, not a pipe: the system's own processes inherit it, and would keep a pipe open for ever.
         with tempfile.TemporaryFile(dir=self._folder) as output:
-            program = process.spawn(
-                [str(self._wine.loader), *argv],
-                env=wine.environment(self._prefix),
-                cwd=self._folder,
-                stdout=output,
-                stderr=output,
-            )
+            with namespaces.fixed_addresses():
+                program = process.spawn(
+                    [str(self._wine.loader), *argv],
+                    env=wine.environment(self._prefix),
+                    cwd=self._folder,
+                    stdout=output,
+                    stderr=output,
+                )
             try:
                 late = process.wait_gone([program.pid], timeout_s)
             finally:

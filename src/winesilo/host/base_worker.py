@@ -106,7 +106,8 @@ def boot(
     """
     argv = [str(installation.loader), "wineboot.exe", option]
     env = wine.environment(prefix, wine32=wine32)
-    child = process.spawn(argv, env=env, cwd=prefix, stderr=sys.stderr)
+    with namespaces.fixed_addresses():
+        child = process.spawn(argv, env=env, cwd=prefix, stderr=sys.stderr)
     waited = 0.0
     while True:
         try:

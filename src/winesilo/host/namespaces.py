@@ -6,11 +6,13 @@ executed.  Constants are those of ``<sched.h>`` and ``<sys/mount.h>``.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import functools
 import logging
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -31,6 +33,9 @@ MS_REC: Final = 16384
 MS_PRIVATE: Final = 1 << 18
 MNT_DETACH: Final = 2
 PR_SET_PDEATHSIG: Final = 1
+#: personality(2), <sys/personality.h>
+_ADDR_NO_RANDOMIZE: Final = 0x0040000
+_ASK: Final = 0xFFFFFFFF
 
 _FLAG_NAMES: Final = {CLONE_NEWUSER: "user", CLONE_NEWNS: "mount", CLONE_NEWPID: "pid"}
 _USER_HINT: Final = (
@@ -51,6 +56,7 @@ def _libc() -> ctypes.CDLL:
     libc.umount2.argtypes = [ctypes.c_char_p, ctypes.c_int]
     libc.unshare.argtypes = [ctypes.c_int]
     libc.setns.argtypes = [ctypes.c_int, ctypes.c_int]
+    libc.personality.argtypes = [ctypes.c_ulong]
     return libc
 
 
@@ -64,6 +70,23 @@ def _check(result: int, what: str, hint: str | None = None) -> None:
 
 def _names(flags: int) -> str:
     return ", ".join(name for flag, name in _FLAG_NAMES.items() if flags & flag)
+
+
+@contextlib.contextmanager
+def fixed_addresses() -> Iterator[None]:
+    """Let programs that this thread starts have their memory where it always is, if the kernel allows it.
+
+    For Wine 8 outside of silos: one of 8,000 processes has its heap where Windows' user shared data must
+    be, and ends at once (src/interposer/heap.h, which keeps the heaps of silos' processes away from there).
+    """
+    libc = _libc()
+    before = libc.personality(_ASK)
+    allowed = before != -1 and libc.personality(before | _ADDR_NO_RANDOMIZE) != -1
+    try:
+        yield
+    finally:
+        if allowed:
+            libc.personality(before)
 
 
 class Operation(Protocol):

@@ -203,14 +203,15 @@ class HostRuntime:
         request_read, request_write = os.pipe()
         reply_read, reply_write = os.pipe()
         try:
-            self._agent_process = process.spawn(
-                [str(self.wine.loader), str(self._agent_path)],
-                env=wine.environment(self._prefix, wine32=self.wine32),
-                cwd=self._prefix,
-                stdin=request_read,
-                stdout=reply_write,
-                stderr=self._log_file,
-            )
+            with ns.fixed_addresses():
+                self._agent_process = process.spawn(
+                    [str(self.wine.loader), str(self._agent_path)],
+                    env=wine.environment(self._prefix, wine32=self.wine32),
+                    cwd=self._prefix,
+                    stdin=request_read,
+                    stdout=reply_write,
+                    stderr=self._log_file,
+                )
         except BaseException:
             os.close(request_write)
             os.close(reply_read)
