@@ -15,7 +15,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,7 @@ class Place:
     worker: int = 0
     workers: int = 1
     _networks: set[int] = field(default_factory=set)
+    _tried: Iterator[int] = field(default_factory=itertools.count)
 
     def private(self, *hosts: str) -> Path:
         """Make a folder in it where hosts' silos have addresses that those of no other host in a test have.
@@ -102,7 +103,7 @@ class Place:
         Args:
             hosts: the folders that hosts will have there.
         """
-        for number in itertools.count():
+        for number in self._tried:
             # of one length, so that no path is the beginning of another
             folder = self.folder / f"{self.worker}-{number:04}"
             networks = {network(folder / host) for host in hosts}
