@@ -27,7 +27,7 @@ from typing import Final
 
 from winetest import Outcome
 
-__all__ = ["ROUNDS", "Verdict", "fewer_tests", "judge", "worse_than"]
+__all__ = ["ROUNDS", "Verdict", "fewer_tests", "judge", "lines_wanted", "worse_than"]
 
 #: How many bad runs make a unit worse, after so many runs of each side.
 ROUNDS: Final = {3: 3, 6: 4}
@@ -77,10 +77,20 @@ def fewer_tests(host: Sequence[Outcome], silo: Sequence[Outcome]) -> bool:
     )
 
 
+def lines_wanted(host: Sequence[Outcome], silo: Sequence[Outcome]) -> bool:
+    """Whether the next runs are to say which lines they reach.
+
+    Once they are, all are: the variable that asks for it makes the environment, and so the heap, another
+    one, on which the number of checks may depend (kernel32/heap of Wine 10).
+    """
+    plain = [pair for pair in zip(host, silo, strict=True) if pair[1].reached is None]
+    return any(fewer_tests([one], [other]) for one, other in plain)
+
+
 def judge(host: Sequence[Outcome], silo: Sequence[Outcome]) -> Verdict:
     """What the runs so far prove; both sides have the same number of them."""
-    if any(outcome.reached is not None for outcome in silo):
-        host, silo = host[1:], silo[1:]  # the first runs did not say what they reached
+    told = next((number for number, outcome in enumerate(silo) if outcome.reached is not None), 0)
+    host, silo = host[told:], silo[told:]  # those before did not say what they reached
     runs, bad = len(silo), sum(worse_than(outcome, host) is not None for outcome in silo)
     if not bad and runs >= min(ROUNDS):
         return Verdict.SHORTER if fewer_tests(host, silo) else Verdict.FLAKY

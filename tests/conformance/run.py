@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from compare import Verdict, fewer_tests, judge, worse_than
+from compare import Verdict, judge, lines_wanted, worse_than
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -98,7 +98,7 @@ class Runner:
             together: both at the same time; else in turns, the first one alternating.
         """
         number = len(result.host) + 1
-        env = REPORT if number > 1 and fewer_tests(result.host, result.silo) else {}
+        env = REPORT if number > 1 and lines_wanted(result.host, result.silo) else {}
         with ThreadPoolExecutor(2 if together else 1) as pool:
             order = self._sides if number % 2 else self._sides[::-1]
             futures = {side.name: pool.submit(self._run, side, result.unit, number, env) for side in order}

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from compare import MAX_REPORTED, Verdict, fewer_tests, judge, worse_than
+from compare import MAX_REPORTED, Verdict, fewer_tests, judge, lines_wanted, worse_than
 from winetest import Outcome, Unit, list_units, read_outcome, stopped
 
 OK = Outcome("ok", executed=100, failures=0, todo=0, skipped=0, exit_code=0, seconds=1.0)
@@ -157,6 +157,17 @@ def test_fewer_checks_are_looked_at_line_by_line() -> None:
     assert judge([OK, host, host], [first, shorter, shorter]) is Verdict.UNDECIDED
     assert judge([OK, *[host] * 3], [first, *[shorter] * 3]) is Verdict.SHORTER
     assert judge([OK, *[host] * 3], [first, *[less] * 3]) is Verdict.WORSE
+
+
+def test_once_lines_are_asked_for_they_are() -> None:
+    """Also if a run that wrote them had as many checks as the host's."""
+    host, silo = reaching("a", "b"), reaching("a", "b")
+    first = dataclasses.replace(OK, executed=90)
+    assert lines_wanted([OK], [first])
+    assert lines_wanted([OK, host], [first, silo])
+    assert lines_wanted([OK, OK, host], [failing(2, executed=90), first, silo])
+    assert not lines_wanted([OK, OK], [failing(2, executed=90), OK])
+    assert judge([OK, OK, *[host] * 3], [failing(2, executed=90), first, *[silo] * 3]) is Verdict.FLAKY
 
 
 def test_a_silo_need_not_repeat_what_wine_does_wrong() -> None:
