@@ -45,7 +45,7 @@ FRESH = registry(
 
 
 def diff(*keys: Key) -> RegistryDiff:
-    return RegistryDiff(registry(*FRESH, *keys), FRESH, BASE)
+    return RegistryDiff(registry(*FRESH, *keys), FRESH, BASE, [])
 
 
 def short(found: RegistryDiff) -> list[tuple[str, str]]:
@@ -96,7 +96,7 @@ def test_deleted_and_made_anew() -> None:
 
 
 def test_what_no_silo_sees_is_new_when_it_is_made() -> None:
-    found = RegistryDiff(registry(key(r"Machine\System\Secret", a=1)), FRESH, BASE)
+    found = RegistryDiff(registry(key(r"Machine\System\Secret", a=1)), FRESH, BASE, [])
     assert short(found) == [("added", r"HKEY_LOCAL_MACHINE\System\Secret")]
 
 
@@ -108,8 +108,21 @@ def test_services() -> None:
     )
     services = [(change.change, change.name) for change in found.changed_services()]
     assert services == [("added", "Mine"), ("changed", "Spooler")]
-    gone = RegistryDiff(registry(deleted(rf"{SERVICES}\Spooler")), FRESH, BASE)
+    gone = RegistryDiff(registry(deleted(rf"{SERVICES}\Spooler")), FRESH, BASE, [])
     assert [(change.change, change.name) for change in gone.changed_services()] == [("deleted", "Spooler")]
+
+
+def test_control_sets() -> None:
+    """Where the current one is a link, it is what keys are shown below."""
+    made = registry(
+        key(r"Machine\system\controlset001\Services\Mine", Type=0x10), key(r"Machine\System\ControlSet002")
+    )
+    links = [(r"machine\system\currentcontrolset", r"machine\system\controlset001")]
+    found = RegistryDiff(made, Registry(), registry(key(r"Machine\System", a=1)), links)
+    assert ("added", r"HKEY_LOCAL_MACHINE\System\CurrentControlSet\Services\Mine") in short(found)
+    assert ("added", r"HKEY_LOCAL_MACHINE\System\ControlSet002") in short(found)
+    assert [(change.change, change.name) for change in found.changed_services()] == [("added", "Mine")]
+    assert found.changed_values()[0].name == r"HKEY_LOCAL_MACHINE\System\CurrentControlSet\Services\Mine"
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from winesilo.host.registry_file import (
     Value,
 )
 from winesilo.host.runtime import HostRuntime
-from winesilo.host.template import LINK_VALUE, SERVICES, read_base
+from winesilo.host.template import LINK_VALUE, SERVICES, Links, canonical, read_base
 from winesilo.vm.hives import first, known_drivers
 from winesilo.vm.registry import read_hive, unseal
 from winesilo.vm.store import Record, Store
@@ -52,6 +52,8 @@ _TYPES: Final = {
     REG_MULTI_SZ: "REG_MULTI_SZ",
 }
 _TEXTS: Final = (REG_SZ, REG_EXPAND_SZ, REG_LINK)
+#: A link, as on Windows, in Wine 10; keys are shown by this name, which programs use.
+_CONTROL: Final = r"Machine\System\CurrentControlSet"
 _CURRENT_USER: Final = "User\\S-1-5-21-0-0-0-1000"
 #: The registry's roots as programs know them, by ours; the first that fits.
 _ROOTS: Final = (
@@ -171,9 +173,11 @@ class RegistryDiff:
         hive: the silo's.
         fresh: a new silo's.
         base: the base's, which shows through both.
+        links: the base's symbolic links (:func:`winesilo.host.template.link_table`).
     """
 
-    def __init__(self, hive: Registry, fresh: Registry, base: Registry) -> None:
+    def __init__(self, hive: Registry, fresh: Registry, base: Registry, links: Links) -> None:
+        self._control = canonical(_CONTROL, links)
         self._hive, self._fresh, self._base = hive, fresh, base
         self._children = _children(base)
         self._hidden = tuple(key.path.lower() for key in fresh if _hides(key))
@@ -188,13 +192,13 @@ class RegistryDiff:
         for key in self._hive:
             if _hides(key):
                 if self._existed(key.path):
-                    yield Change(DELETED, "key", shown(key.path))
+                    yield Change(DELETED, "key", self._shown(key.path))
             elif not _is_mark(key.path):
                 path = key.path  # those above it may stand there by their subkeys only
                 while path and path.lower() not in added and not self._existed(path):
                     added[path.lower()] = path
                     path = path.rpartition("\\")[0]
-        yield from (Change(ADDED, "key", shown(path)) for path in added.values())
+        yield from (Change(ADDED, "key", self._shown(path)) for path in added.values())
 
     def _behind_marks(self) -> Iterator[Change]:
         """Subkeys of keys that were deleted and made anew."""
@@ -205,7 +209,7 @@ class RegistryDiff:
             for name in self._children.get(above.lower(), ()):
                 path = f"{above}\\{name}"
                 if path not in self._hive and self._existed(path):
-                    yield Change(DELETED, "key", shown(path))
+                    yield Change(DELETED, "key", self._shown(path))
 
     def changed_values(self) -> list[Change]:
         """Values that were added, changed or deleted, also all of new keys."""
@@ -216,7 +220,7 @@ class RegistryDiff:
             before = self._fresh.get(key.path) or (
                 None if self._is_hidden(key.path) else self._base.get(key.path)
             )
-            found += _values(key, before or Key(key.path))
+            found += _values(key, before or Key(key.path), self._shown(key.path))
         return sorted(found, key=lambda change: (change.name.lower(), (change.value or "").lower()))
 
     def changed_services(self) -> list[Change]:
@@ -243,6 +247,12 @@ class RegistryDiff:
             return not _hides(known)
         return not self._is_hidden(path) and (path in self._base or path.lower() in self._children)
 
+    def _shown(self, path: str) -> str:
+        end = len(self._control)
+        if (path.lower() + "\\").startswith(self._control.lower() + "\\"):
+            path = _CONTROL + path[end:]
+        return shown(path)
+
 
 def _children(registry: Registry) -> dict[str, set[str]]:
     """The names of the subkeys of each key that has any, by the key's path in lower case."""
@@ -267,16 +277,16 @@ def _is_mark(path: str) -> bool:
     return path.rpartition("\\")[2].lower().startswith(_MARK)
 
 
-def _values(key: Key, before: Key) -> Iterator[Change]:
+def _values(key: Key, before: Key, path: str) -> Iterator[Change]:
     for name, value in key.values.items():
         old = before.get(name)
         if old is None:
-            yield Change(ADDED, "value", shown(key.path), name, None, data_of(value))
+            yield Change(ADDED, "value", path, name, None, data_of(value))
         elif old != value:
-            yield Change(CHANGED, "value", shown(key.path), name, data_of(old), data_of(value))
+            yield Change(CHANGED, "value", path, name, data_of(old), data_of(value))
     for name, value in before.values.items():
         if key.get(name) is None:
-            yield Change(DELETED, "value", shown(key.path), name, data_of(value), None)
+            yield Change(DELETED, "value", path, name, data_of(value), None)
 
 
 def data_of(value: Value) -> dict[str, Any]:
@@ -334,9 +344,8 @@ def diff(
         fresh = registry_file.parse(
             unseal(first(runtime, record.id, record.windows, known), place.hive).decode()
         )
-        registry = RegistryDiff(
-            registry_file.parse(read_hive(place.hive).decode()), fresh, read_base(runtime.paths.base)
-        )
+        hive, base = registry_file.parse(read_hive(place.hive).decode()), read_base(runtime.paths.base)
+    registry = RegistryDiff(hive, fresh, base, runtime.info.links)
     return {
         "silo": record.name,
         "files": [_short(change) for change in changed],
