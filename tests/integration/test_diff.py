@@ -89,6 +89,8 @@ def check_changes(cli: Cli, silo: TemporarySilo) -> None:
     temp = values[r"HKEY_CURRENT_USER\Environment", "TEMP"]
     assert (temp["change"], temp["new"]) == ("changed", {"type": "REG_SZ", "data": r"C:\made"})
     assert temp["old"]["data"]
+    silo.silo.suspend()
+    assert cli("diff", silo.name, "--json").json() == running
     silo.silo.stop()
     assert cli("diff", silo.name, "--json").json() == running
     clone = f"{silo.name}-clone"

@@ -479,7 +479,7 @@ class Engine:
 
     def diff(self, name: str, check: Check) -> dict[str, Any]:
         """In what a silo differs from a new one; see :func:`winesilo.vm.diff.diff`."""
-        with self._root(name, check) as root:
+        with self._held_root(name, check) as root:
             if (instance := self._instances.get(name)) is not None:
                 instance.save_registry()
             return diff(self.runtime, self.store, self.store.load(name), root, check)
@@ -580,15 +580,20 @@ class Engine:
     @contextlib.contextmanager
     def _root(self, name: str, check: Check) -> Iterator[Path]:
         """The silo's mounted C:, mounted for the time being if it does not run."""
-        self._exists(name)
         instance = self._instances.get(name)
         if instance is not None and self._states.get(name) in ("running", "suspended"):
             yield instance.root
             return
+        with self._held_root(name, check) as root:
+            yield root
+
+    @contextlib.contextmanager
+    def _held_root(self, name: str, check: Check) -> Iterator[Path]:
+        """The same, and nobody starts, stops or changes the silo meanwhile."""
+        self._exists(name)
         with self._exclusive(name, check):
-            record = self.store.load(name)
             if name in self._instances:
                 yield self._instances[name].root
                 return
-            with mounted(overlay_of(self.store, record, self.runtime.overlay_method)):
+            with mounted(overlay_of(self.store, self.store.load(name), self.runtime.overlay_method)):
                 yield self.store.silo(name).root
