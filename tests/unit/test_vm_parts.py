@@ -392,10 +392,11 @@ def test_shared_memory(tmp_path: Path) -> None:
     with (tmp_path / "m").open("r+b") as stream:
         assert stream.read(8) == b"WSILO\0\0\1"
         stream.seek(32768 + 16 * (0x124 >> 2))
-        stream.write(struct.pack("<IIQ", 0x124, 4242, 99))
+        stream.write(struct.pack("<IIQIIQ", 0x124, 4242, 99, 0x128, 0, 99))
     assert shared.lookup(0x124) == (4242, 99)
     assert shared.lookup(0x128) is None
     assert shared.lookup(0x124 + (65536 << 2)) is None
+    assert [shared.is_starting(pid) for pid in (0x124, 0x128, 0x12C)] == [False, True, False]
     shared.close()
     assert not (tmp_path / "m").exists()
 
@@ -467,6 +468,30 @@ def test_a_process_that_has_not_begun(tmp_path: Path, monkeypatch: pytest.Monkey
             WindowsProcess(12, 4, 1, 116_444_736_000_000_000, 0, 0, "old.exe"),
         ]
         assert [row["name"] for row in processes.table(rows, shared, conf)] == ["old.exe"]
+    finally:
+        child.kill()
+        child.wait()
+        shared.close()
+
+
+def test_a_listing_waits_for_a_process_that_has_just_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its parent knows it; what it is for Linux only it can say."""
+    conf = tmp_path / "interposer.conf"
+    child = process.spawn(
+        ["sleep", "60"], env={config.CONFIG_VARIABLE: str(conf), "PATH": os.environ["PATH"]}
+    )
+    shared = SharedMemory(tmp_path / "shared.mem")
+    answers = iter([None, None, (child.pid, 0)])
+    monkeypatch.setattr(SharedMemory, "lookup", lambda self, pid: next(answers))
+    monkeypatch.setattr(SharedMemory, "is_starting", lambda self, pid: True)
+    try:
+        row = WindowsProcess(12, 4, 1, 116_444_736_000_000_000, 0, 0, "new.exe")
+        assert [found["unix_pid"] for found in processes.table([row], shared, conf)] == [child.pid]
+        monkeypatch.setattr(SharedMemory, "lookup", lambda self, pid: None)
+        monkeypatch.setattr(processes, "_START_S", 0.02)
+        assert processes.table([row], shared, conf) == []  # it never says so
     finally:
         child.kill()
         child.wait()

@@ -223,6 +223,12 @@ class SharedMemory:
         found, unix_pid, created = _ENTRY.unpack_from(self._map, offset)
         return (unix_pid, created) if found == windows_pid and unix_pid else None
 
+    def is_starting(self, windows_pid: int) -> bool:
+        """Whether a process has been made by another one and has not said yet who it is for Linux."""
+        offset = _TABLE_OFFSET + ((windows_pid >> 2) & (_TABLE_ENTRIES - 1)) * _ENTRY.size
+        found, unix_pid, _ = _ENTRY.unpack_from(self._map, offset)
+        return bool(found == windows_pid and not unix_pid)
+
     def close(self) -> None:
         """Unmap and remove it."""
         self._map.close()

@@ -21,6 +21,9 @@ _TICKS_1601_TO_1970: Final = 116_444_736_000_000_000
 _TICKS_9999: Final = 2_650_467_744_000_000_000
 _KILL_ROUNDS: Final = 20
 _STOP_POLL_S: Final = 0.002
+#: How long a listing waits for processes that have just begun to say which ones they are.
+_START_S: Final = 1.0
+_START_POLL_S: Final = 0.005
 
 
 def unix_pids(config: Path, among: Iterable[int] | None = None) -> list[int]:
@@ -159,6 +162,14 @@ def windows_time_iso(ticks: int) -> str:
     return datetime.datetime.fromtimestamp(max(0.0, seconds), datetime.UTC).isoformat(timespec="milliseconds")
 
 
+def _lookup(shared: SharedMemory, pid: int, deadline: float) -> tuple[int, int] | None:
+    while (known := shared.lookup(pid)) is None and shared.is_starting(pid):
+        if time.monotonic() > deadline:
+            break
+        threading.Event().wait(_START_POLL_S)  # nothing tells when it has said so
+    return known
+
+
 def table(rows: Iterable[WindowsProcess], shared: SharedMemory, config: Path) -> list[dict[str, Any]]:
     """Those rows of the host's process list that belong to the silo.
 
@@ -171,10 +182,11 @@ def table(rows: Iterable[WindowsProcess], shared: SharedMemory, config: Path) ->
         pid, ppid, unix_pid, name, threads, pss_bytes, cpu_s, started for each.
     """
     found: list[dict[str, Any]] = []
+    deadline = time.monotonic() + _START_S
     for row in rows:
         if row.created > _TICKS_9999:
             continue  # its parent has just made it, it has not begun: the wineserver has no time for it yet
-        known = shared.lookup(row.pid)
+        known = _lookup(shared, row.pid, deadline)
         if known is None or not unix_pids(config, [known[0]]):
             continue
         found.append(
