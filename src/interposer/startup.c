@@ -35,14 +35,6 @@ static const struct setting {
     { u"HeapDeCommitFreeBlockThreshold", 0xe0, 8, 1 },
 };
 
-static struct span span_of(const WCHAR *text)
-{
-    size_t n = 0;
-
-    while (text[n]) n++;
-    return (struct span){ text, n };
-}
-
 static UNICODE_STRING text_of(const WCHAR *text)
 {
     const uint16_t size = (uint16_t)(span_of(text).n * sizeof(WCHAR));

@@ -4,10 +4,20 @@
 
 #include <stdbool.h>
 
+#include "names.h"
 #include "nt.h"
 
 /* ntdll.so's: from the Unix character set to UTF-16; returns how many characters it has written */
 typedef uint32_t to_wide(const char *text, uint32_t n, WCHAR *out, uint32_t max);
+
+/* a text of ours, for names of keys and values */
+static inline struct span span_of(const WCHAR *text)
+{
+    size_t n = 0;
+
+    while (text[n]) n++;
+    return (struct span){ text, n };
+}
 
 /* This process, from startup_ready() on: its block, and whether it runs a 32-bit program. */
 extern const uint8_t *own_peb;

@@ -35,14 +35,6 @@ static const WCHAR *const key_names[KEYS] = {
     CONTROL(u"ComputerName\\ActiveComputerName"),
 };
 
-static struct span span_of(const WCHAR *text)
-{
-    size_t n = 0;
-
-    while (text[n]) n++;
-    return (struct span){ text, n };
-}
-
 static void open_keys(HANDLE keys[KEYS])
 {
     size_t i;

@@ -219,15 +219,19 @@ class SharedMemory:
 
     def lookup(self, windows_pid: int) -> tuple[int, int] | None:
         """(Unix pid, creation time) of a Windows process, or None; the process may have ended since."""
-        offset = _TABLE_OFFSET + ((windows_pid >> 2) & (_TABLE_ENTRIES - 1)) * _ENTRY.size
-        found, unix_pid, created = _ENTRY.unpack_from(self._map, offset)
+        found, unix_pid, created = self._entry(windows_pid)
         return (unix_pid, created) if found == windows_pid and unix_pid else None
 
     def is_starting(self, windows_pid: int) -> bool:
         """Whether a process has been made by another one and has not said yet who it is for Linux."""
+        found, unix_pid, _ = self._entry(windows_pid)
+        return found == windows_pid and not unix_pid
+
+    def _entry(self, windows_pid: int) -> tuple[int, int, int]:
+        """Whose it is, the Unix pid (0: not known yet), the creation time."""
         offset = _TABLE_OFFSET + ((windows_pid >> 2) & (_TABLE_ENTRIES - 1)) * _ENTRY.size
-        found, unix_pid, _ = _ENTRY.unpack_from(self._map, offset)
-        return bool(found == windows_pid and not unix_pid)
+        found, unix_pid, created = _ENTRY.unpack_from(self._map, offset)
+        return found, unix_pid, created
 
     def close(self) -> None:
         """Unmap and remove it."""
