@@ -110,25 +110,28 @@ struct file {
     ULONGLONG stamp;
 };
 
+/* Not GetFileInformationByHandle: Wine asks the mount manager's driver for the volume's number, which no one wants here. */
 static DWORD open_file(const WCHAR *path, struct file *file)
 {
-    BY_HANDLE_FILE_INFORMATION info;
+    FILE_STANDARD_INFO standard;
+    FILE_BASIC_INFO basic;
     DWORD error = NO_ERROR;
 
     file->handle = CreateFileW(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL, OPEN_EXISTING,
                                FILE_FLAG_SEQUENTIAL_SCAN, NULL);
     if (file->handle == INVALID_HANDLE_VALUE)
         return GetLastError();
-    if (!GetFileInformationByHandle(file->handle, &info))
+    if (!GetFileInformationByHandleEx(file->handle, FileBasicInfo, &basic, sizeof(basic)) ||
+        !GetFileInformationByHandleEx(file->handle, FileStandardInfo, &standard, sizeof(standard)))
         error = GetLastError();
-    else if (info.dwFileAttributes & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_HIDDEN))
+    else if (basic.FileAttributes & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_HIDDEN))
         error = ERROR_FILE_NOT_FOUND;
     if (error) {
         CloseHandle(file->handle);
         return error;
     }
-    file->size = (uint64_t)info.nFileSizeHigh << 32 | info.nFileSizeLow;
-    file->stamp = (ULONGLONG)info.ftLastWriteTime.dwHighDateTime << 32 | info.ftLastWriteTime.dwLowDateTime;
+    file->size = (uint64_t)standard.EndOfFile.QuadPart;
+    file->stamp = (ULONGLONG)basic.LastWriteTime.QuadPart;
     file->changed = (int64_t)(file->stamp / 10000000) - 11644473600;
     return NO_ERROR;
 }
@@ -329,20 +332,22 @@ static struct outcome answer_path(const struct site *site, HANDLE queue, const H
     path[n++] = '\\';
     if (!MultiByteToWideChar(CP_UTF8, 0, name, -1, path + n, 2048 - MAX_PATH - 2))
         return tell(site, queue, request, 404, "Not Found", ERROR_FILENAME_EXCED_RANGE, NULL);
-    attributes = GetFileAttributesW(path);
-    if (attributes == INVALID_FILE_ATTRIBUTES)
-        return failed(site, queue, request, GetLastError());
-    if (attributes & FILE_ATTRIBUTE_DIRECTORY) {
-        if (!folder)
-            return redirect(site, queue, request);
+    if (folder) {
+        attributes = GetFileAttributesW(path);
+        if (attributes == INVALID_FILE_ATTRIBUTES)
+            return failed(site, queue, request, GetLastError());
+        if (!(attributes & FILE_ATTRIBUTE_DIRECTORY))
+            return tell(site, queue, request, 404, "Not Found", ERROR_DIRECTORY, NULL);
         if (name[0])
             wcscat(path, L"\\");
         return answer_folder(site, queue, request, path, 2048);
     }
-    if (folder)
-        return tell(site, queue, request, 404, "Not Found", ERROR_DIRECTORY, NULL);
-    if ((error = open_file(path, &file)))
+    if ((error = open_file(path, &file))) {
+        attributes = error == ERROR_ACCESS_DENIED ? GetFileAttributesW(path) : INVALID_FILE_ATTRIBUTES;
+        if (attributes != INVALID_FILE_ATTRIBUTES && attributes & FILE_ATTRIBUTE_DIRECTORY)
+            return redirect(site, queue, request);
         return failed(site, queue, request, error);
+    }
     outcome = answer_file(site, queue, request, name, &file);
     CloseHandle(file.handle);
     return outcome;
