@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,3 +109,15 @@ def test_no_such_silo(cli: Cli) -> None:
     result = cli("diff", "nobody")
     assert (result.code, result.out) == (1, "")
     assert "there is no silo 'nobody'" in result.err
+
+
+def test_a_damaged_hive_is_named(cli: Cli, new_silo: NewSilo) -> None:
+    silo = new_silo(start=False)
+    hive = Path(silo.silo.info().directory or "") / "registry.hive"
+    whole = hive.read_bytes()
+    hive.write_bytes(whole[: len(whole) // 2])
+    result = cli("diff", silo.name)
+    assert (result.code, result.out) == (1, "")
+    assert f"{hive} is damaged" in result.err
+    hive.write_bytes(whole)
+    assert cli("diff", silo.name, "--json").json()["files"] == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from winesilo.host.registry_file import REG_LINK, Key, Registry, Value
-from winesilo.vm.diff import RegistryDiff, data_of, files, shown
+from winesilo.vm.diff import RegistryDiff, changed_services, data_of, files, shown
 
 SERVICES = r"Machine\System\CurrentControlSet\Services"
 
@@ -52,9 +52,15 @@ def short(found: RegistryDiff) -> list[tuple[str, str]]:
     return [(change.change, change.name) for change in found.changed_keys()]
 
 
+def services(found: RegistryDiff) -> list[tuple[str, str]]:
+    changes = changed_services([*found.changed_keys(), *found.changed_values()])
+    return [(change.change, change.name) for change in changes]
+
+
 def test_a_new_silo_has_no_changes() -> None:
     found = diff()
-    assert found.changed_keys() == found.changed_values() == found.changed_services() == []
+    assert found.changed_keys() == found.changed_values() == []
+    assert services(found) == []
 
 
 def test_copied_up_keys_are_no_changes() -> None:
@@ -106,10 +112,9 @@ def test_services() -> None:
         key(rf"{SERVICES}\Mine\Parameters", a=1),
         key(rf"{SERVICES}\Spooler\Parameters", a=2),
     )
-    services = [(change.change, change.name) for change in found.changed_services()]
-    assert services == [("added", "Mine"), ("changed", "Spooler")]
+    assert services(found) == [("added", "Mine"), ("changed", "Spooler")]
     gone = RegistryDiff(registry(deleted(rf"{SERVICES}\Spooler")), FRESH, BASE, [])
-    assert [(change.change, change.name) for change in gone.changed_services()] == [("deleted", "Spooler")]
+    assert services(gone) == [("deleted", "Spooler")]
 
 
 def test_control_sets() -> None:
@@ -121,7 +126,7 @@ def test_control_sets() -> None:
     found = RegistryDiff(made, Registry(), registry(key(r"Machine\System", a=1)), links)
     assert ("added", r"HKEY_LOCAL_MACHINE\System\CurrentControlSet\Services\Mine") in short(found)
     assert ("added", r"HKEY_LOCAL_MACHINE\System\ControlSet002") in short(found)
-    assert [(change.change, change.name) for change in found.changed_services()] == [("added", "Mine")]
+    assert services(found) == [("added", "Mine")]
     assert found.changed_values()[0].name == r"HKEY_LOCAL_MACHINE\System\CurrentControlSet\Services\Mine"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import filecmp
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -223,20 +223,6 @@ class RegistryDiff:
             found += _values(key, before or Key(key.path), self._shown(key.path))
         return sorted(found, key=lambda change: (change.name.lower(), (change.value or "").lower()))
 
-    def changed_services(self) -> list[Change]:
-        """Services that were added, changed or deleted."""
-        folder = shown(SERVICES).lower() + "\\"
-        found: dict[str, str] = {}
-        for change in [*self.changed_keys(), *self.changed_values()]:
-            if not (change.name.lower() + "\\").startswith(folder):
-                continue
-            name, _, rest = change.name[len(folder) :].partition("\\")
-            itself = not rest and change.value is None
-            if name and (itself or name not in found):
-                found[name] = change.change if itself else CHANGED
-        ordered = sorted(found, key=str.lower)
-        return [Change(found[name], "service", name) for name in ordered]
-
     def _is_hidden(self, path: str) -> bool:
         folded = path.lower()
         return any(folded == hidden or folded.startswith(hidden + "\\") for hidden in self._hidden)
@@ -252,6 +238,21 @@ class RegistryDiff:
         if (path.lower() + "\\").startswith(self._control.lower() + "\\"):
             path = _CONTROL + path[end:]
         return shown(path)
+
+
+def changed_services(changes: Iterable[Change]) -> list[Change]:
+    """Services that were added, changed or deleted, by the changes of keys and values."""
+    folder = shown(SERVICES).lower() + "\\"
+    found: dict[str, str] = {}
+    for change in changes:
+        if not (change.name.lower() + "\\").startswith(folder):
+            continue
+        name, _, rest = change.name[len(folder) :].partition("\\")
+        itself = not rest and change.value is None
+        if name and (itself or name not in found):
+            found[name] = change.change if itself else CHANGED
+    ordered = sorted(found, key=str.lower)
+    return [Change(found[name], "service", name) for name in ordered]
 
 
 def _children(registry: Registry) -> dict[str, set[str]]:
@@ -346,12 +347,13 @@ def diff(
         )
         hive, base = registry_file.parse(read_hive(place.hive).decode()), read_base(runtime.paths.base)
     registry = RegistryDiff(hive, fresh, base, runtime.info.links)
+    keys, values = registry.changed_keys(), registry.changed_values()
     return {
         "silo": record.name,
         "files": [_short(change) for change in changed],
-        "keys": [_short(change) for change in registry.changed_keys()],
-        "values": [asdict(change) for change in registry.changed_values()],
-        "services": [_short(change) for change in registry.changed_services()],
+        "keys": [_short(change) for change in keys],
+        "values": [asdict(change) for change in values],
+        "services": [_short(change) for change in changed_services([*keys, *values])],
     }
 
 
