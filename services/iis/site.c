@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cache.h"
 #include "service.h"
 #include "text.h"
 #include "url.h"
@@ -104,36 +105,67 @@ static struct outcome tell(const struct site *site, HANDLE queue, const HTTP_REQ
 /* ---- files ---- */
 
 struct file {
-    HANDLE handle;
+    const WCHAR *path;
+    HANDLE handle;         /* INVALID_HANDLE_VALUE: its content is cached */
+    struct cached *cached; /* NULL: not yet */
     uint64_t size;
     int64_t changed; /* seconds since 1970 */
     ULONGLONG stamp;
 };
 
-/* Not GetFileInformationByHandle: Wine asks the mount manager's driver for the volume's number, which no one wants here. */
-static DWORD open_file(const WCHAR *path, struct file *file)
+static DWORD set_file(struct file *file, DWORD attributes, ULONGLONG stamp, uint64_t size)
+{
+    if (attributes & FILE_ATTRIBUTE_DIRECTORY)
+        return ERROR_DIRECTORY;
+    if (attributes & FILE_ATTRIBUTE_HIDDEN)
+        return ERROR_FILE_NOT_FOUND;
+    file->size = size;
+    file->stamp = stamp;
+    file->changed = (int64_t)(stamp / 10000000) - 11644473600;
+    return NO_ERROR;
+}
+
+/* As it is by its handle. Not by GetFileInformationByHandle: Wine asks a driver for the volume's number then. */
+static DWORD set_opened(struct file *file)
 {
     FILE_STANDARD_INFO standard;
     FILE_BASIC_INFO basic;
-    DWORD error = NO_ERROR;
 
+    if (!GetFileInformationByHandleEx(file->handle, FileBasicInfo, &basic, sizeof(basic)) ||
+        !GetFileInformationByHandleEx(file->handle, FileStandardInfo, &standard, sizeof(standard)))
+        return GetLastError();
+    return set_file(file, basic.FileAttributes, (ULONGLONG)basic.LastWriteTime.QuadPart, (uint64_t)standard.EndOfFile.QuadPart);
+}
+
+/* ERROR_DIRECTORY: it is a folder. The path must live as long as the file. */
+static DWORD open_file(const WCHAR *path, struct file *file)
+{
+    WIN32_FILE_ATTRIBUTE_DATA data;
+    DWORD error;
+
+    file->path = path;
+    file->handle = INVALID_HANDLE_VALUE;
+    if (!GetFileAttributesExW(path, GetFileExInfoStandard, &data))
+        return GetLastError();
+    if ((error = set_file(file, data.dwFileAttributes, (ULONGLONG)data.ftLastWriteTime.dwHighDateTime << 32 | data.ftLastWriteTime.dwLowDateTime,
+                          (uint64_t)data.nFileSizeHigh << 32 | data.nFileSizeLow)))
+        return error;
+    if ((file->cached = cache_find(path, file->stamp, file->size)))
+        return NO_ERROR;
     file->handle = CreateFileW(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL, OPEN_EXISTING,
                                FILE_FLAG_SEQUENTIAL_SCAN, NULL);
     if (file->handle == INVALID_HANDLE_VALUE)
         return GetLastError();
-    if (!GetFileInformationByHandleEx(file->handle, FileBasicInfo, &basic, sizeof(basic)) ||
-        !GetFileInformationByHandleEx(file->handle, FileStandardInfo, &standard, sizeof(standard)))
-        error = GetLastError();
-    else if (basic.FileAttributes & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_HIDDEN))
-        error = ERROR_FILE_NOT_FOUND;
-    if (error) {
+    if ((error = set_opened(file)))
         CloseHandle(file->handle);
-        return error;
-    }
-    file->size = (uint64_t)standard.EndOfFile.QuadPart;
-    file->stamp = (ULONGLONG)basic.LastWriteTime.QuadPart;
-    file->changed = (int64_t)(file->stamp / 10000000) - 11644473600;
-    return NO_ERROR;
+    return error;
+}
+
+static void close_file(struct file *file)
+{
+    cache_release(file->cached);
+    if (file->handle != INVALID_HANDLE_VALUE)
+        CloseHandle(file->handle);
 }
 
 /* a header's value with a zero; empty where there is none, or it is too long */
@@ -217,15 +249,21 @@ static struct outcome send_file(const struct site *site, HANDLE queue, const HTT
     }
     if (!whole && !parts)
         return tell(site, queue, request, 500, "Internal Server Error", ERROR_CALL_NOT_IMPLEMENTED, NULL);
+    if (file->cached) {
+        finish(r, cached_data(file->cached) + first, (ULONG)length);
+        return (struct outcome){r->http.StatusCode, 0};
+    }
     if (!(data = malloc(whole ? (size_t)length + 1 : STEP)))
         return tell(site, queue, request, 500, "Internal Server Error", ERROR_OUTOFMEMORY, NULL);
     if (whole && length && !read_at(file->handle, first, data, (DWORD)length)) {
         free(data);
         return tell(site, queue, request, 500, "Internal Server Error", ERROR_READ_FAULT, NULL);
     }
-    if (whole)
+    if (whole) {
         finish(r, data, (ULONG)length);
-    else
+        if (length == file->size)
+            cache_keep(file->path, file->stamp, data, (DWORD)length);
+    } else
         send_parts(r, file->handle, first, length, data, parts);
     free(data);
     return (struct outcome){r->http.StatusCode, 0};
@@ -299,7 +337,7 @@ static struct outcome answer_folder(const struct site *site, HANDLE queue, const
             continue;
         WideCharToMultiByte(CP_UTF8, 0, site->documents[i], -1, name, sizeof(name), NULL, NULL);
         outcome = answer_file(site, queue, request, name, &file);
-        CloseHandle(file.handle);
+        close_file(&file);
         return outcome;
     }
     return tell(site, queue, request, 403, "Forbidden", ERROR_ACCESS_DENIED, NULL);
@@ -342,14 +380,10 @@ static struct outcome answer_path(const struct site *site, HANDLE queue, const H
             wcscat(path, L"\\");
         return answer_folder(site, queue, request, path, 2048);
     }
-    if ((error = open_file(path, &file))) {
-        attributes = error == ERROR_ACCESS_DENIED ? GetFileAttributesW(path) : INVALID_FILE_ATTRIBUTES;
-        if (attributes != INVALID_FILE_ATTRIBUTES && attributes & FILE_ATTRIBUTE_DIRECTORY)
-            return redirect(site, queue, request);
-        return failed(site, queue, request, error);
-    }
+    if ((error = open_file(path, &file)))
+        return error == ERROR_DIRECTORY ? redirect(site, queue, request) : failed(site, queue, request, error);
     outcome = answer_file(site, queue, request, name, &file);
-    CloseHandle(file.handle);
+    close_file(&file);
     return outcome;
 }
 

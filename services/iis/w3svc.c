@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cache.h"
 #include "service.h"
 #include "site.h"
 
@@ -168,6 +169,7 @@ static DWORD body(struct service *service, DWORD argc, WCHAR **argv)
         HttpTerminate(HTTP_INITIALIZE_SERVER, NULL);
     }
     log_close();
+    cache_clear();
     CloseHandle(server->lost);
     free(server);
     return error;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import http.client
 import os
 import socket
@@ -149,6 +150,26 @@ def test_files(web: TemporarySilo, scratch: Path) -> None:
         assert ask(client, "/missing.txt")[0] == 404
         status, _, headers = ask(client, "/who.txt", "DELETE")
         assert (status, headers["Allow"]) == (405, "GET, HEAD")
+
+
+def test_changed_files(web: TemporarySilo, scratch: Path) -> None:
+    """What is sent is what the file has, also when it was sent before, and its size stays."""
+    page, old = scratch / "page.txt", 1_600_000_000
+    with connection(web) as client:
+        for number, text in enumerate((b"one", b"two", b"two", b"three", b"")):
+            page.write_bytes(text)
+            os.utime(page, (old + number, old + number))
+            web.silo.copy_in(page, ROOT)
+            written = email.utils.formatdate(old + number, usegmt=True)
+            for _ in range(3):
+                status, body, headers = ask(client, "/page.txt")
+                assert (status, body, headers["Last-Modified"]) == (200, text, written)
+            assert ask(client, "/page.txt", Range="bytes=1-1")[1] in (text[1:2], text)
+        for number in range(20):
+            web.run("cmd", "/c", rf"echo {number:02}> {ROOT}\now.txt")
+            assert ask(client, "/now.txt")[1].strip() == f"{number:02}".encode()
+        web.run("cmd", "/c", rf"del {ROOT}\page.txt")
+        assert ask(client, "/page.txt")[0] == 404
 
 
 def test_ranges_and_conditions(web: TemporarySilo, scratch: Path) -> None:
