@@ -1,6 +1,6 @@
 /* Files that were sent a moment ago, in memory.
  *
- * As W3SVC of IIS 6 has it: files of up to 256 KB (MaxCachedFileSize, "Global Registry Entries (IIS 6.0)"). Nothing is
+ * As W3SVC of IIS 6 has it: files of up to 256 KB (MaxCachedFileSize, "Global IIS Caching Registry Entries"). Nothing is
  * trusted for a time, however: what is kept counts for one time of writing and one size of the file, which the caller
  * has just read.
  *

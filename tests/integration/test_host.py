@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from helpers import Cli, Machine, TemporarySilo, interrupt, wait_until
@@ -51,6 +55,29 @@ def test_stop_leaves_nothing(host: Host, cli: Cli, machine: Machine, new_silo: N
     assert cli("host", "status", "--json").json()["running"] is False
     assert silo.silo.info().state == "stopped"
     cli.ok("host", "stop")
+
+
+def dead_sockets() -> set[Path]:
+    """Where a wineserver listened that was killed (Debian's Wine; others use a fixed place)."""
+    dead = set()
+    for path in Path("/tmp").glob("wine-*/server-*/socket"):
+        with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(FileNotFoundError):
+            if probe.connect_ex(str(path)) == errno.ECONNREFUSED:
+                dead.add(path)
+    return dead
+
+
+def test_stop_while_it_starts(host: Host, machine: Machine) -> None:
+    """Requests are taken before Wine is up: the stop waits for the start to give up."""
+    host.stop(force=True)
+    machine.stop_others(host)
+    before = dead_sockets()
+    for _ in range(3):
+        host.start()
+        host.stop(force=True)
+        assert machine.processes() == []
+        assert machine.mounts() == []
+    wait_until(lambda: not dead_sockets() - before, "nothing of a wineserver is left")
 
 
 def test_starts_when_needed(host: Host, silo: TemporarySilo, cli: Cli) -> None:

@@ -38,12 +38,14 @@ class Server:
         self.paths = paths
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._failed = False
+        self._stopping = False
         self._requests: set[threading.Thread] = set()
         self._lock = threading.Lock()
         self._watcher = Watcher()
         self._runtime = HostRuntime(paths, user_namespace, log_file, self._watcher, self._fail)
         self._ready: Future[None] = Future()
         self._engine = Engine(self._runtime, self._ready, self._watcher)
+        self._booting = threading.Thread(target=self._boot, name="boot", daemon=True)
         self._listener = self._listen()
 
     def _listen(self) -> socket.socket:
@@ -67,7 +69,7 @@ class Server:
             signal.signal(number, lambda *_: self._stop())
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        threading.Thread(target=self._boot, name="boot", daemon=True).start()
+        self._booting.start()
         on_listening()
         try:
             self._accept()
@@ -79,10 +81,10 @@ class Server:
         try:
             self._runtime.start()
         except WinesiloError as error:
-            if not self._runtime.stopping:
-                log.error("%s", error.message)
             self._ready.set_exception(error)
-            self._fail()
+            if not self._stopping:
+                log.error("%s", error.message)
+                self._fail()
         except OSError as error:
             self._ready.set_exception(DaemonError(f"the host's Wine did not start: {error}"))
             self._fail()
@@ -117,7 +119,7 @@ class Server:
         self._listener.close()
         if not self._failed:
             self._engine.close()
-        self._runtime.stop()
+        self._stop_wine()
         with self._lock:
             pending = list(self._requests)
         for thread in pending:
@@ -168,7 +170,13 @@ class Server:
         """Stop all silos and Wine before the client hears that the host has stopped."""
         self.paths.socket.unlink(missing_ok=True)
         self._engine.close()
+        self._stop_wine()
+
+    def _stop_wine(self) -> None:
+        """Also if it is just starting: that is over when this returns, and has left nothing."""
+        self._stopping = True
         self._runtime.stop()
+        self._booting.join()
 
     def _reply(self, name: str, request: Request) -> dict[str, Any]:
         method = METHODS.get(name)

@@ -129,7 +129,7 @@ class HostRuntime:
         """Start the wineserver and the host's own services.
 
         Raises:
-            HostStartFailed: one of them did not come up; nothing is left running.
+            HostStartFailed: one of them did not come up, or :meth:`stop` was called; nothing is left running.
         """
         began = time.monotonic()
         try:
@@ -137,12 +137,11 @@ class HostRuntime:
                 self._update_base()
             self._prefix = self._running_prefix()
             self._sweep_server_directory()
-            self._server = WineServer(self.wine, self._prefix, self._log_file)
-            self.paths.server_note.write_text(f"{self._server.directory}\n")
-            self._server_pidfd = os.pidfd_open(self._server.process.pid)
-            self._watcher.add(self._server_pidfd, READABLE, lambda: self._gone("wineserver"))
-            self._agent = self._start_agent()
-            self._agent.wait_hello(HELLO_TIMEOUT_S)
+            server = WineServer(self.wine, self._prefix, self._log_file)
+            with self._lock:  # what stop() does not find here yet is not begun
+                self._take(server)
+                self._agent = agent = self._start_agent()
+            agent.wait_hello(HELLO_TIMEOUT_S)
         except AgentError as error:
             self.stop()
             raise HostStartFailed(
@@ -152,6 +151,15 @@ class HostRuntime:
             self.stop()
             raise
         log.info("Wine host up in %.2f s", time.monotonic() - began)
+
+    def _take(self, server: WineServer) -> None:
+        if self.stopping:
+            server.stop()
+            raise HostStartFailed("the host was stopped while it started", "start it again")
+        self._server = server
+        self.paths.server_note.write_text(f"{server.directory}\n")
+        self._server_pidfd = os.pidfd_open(server.process.pid)
+        self._watcher.add(self._server_pidfd, READABLE, lambda: self._gone("wineserver"))
 
     def _sweep_server_directory(self) -> None:
         """Remove what a killed wineserver left in /tmp; we hold the host's lock, so it has ended."""
@@ -231,7 +239,10 @@ class HostRuntime:
             self._on_failed()
 
     def stop(self) -> None:
-        """End the agent and the wineserver."""
+        """End the agent and the wineserver; also while they start.
+
+        The agent ends first: on its way to a wineserver that is gone it would start one of its own.
+        """
         with self._lock:
             self.stopping = True
             if self._server_pidfd >= 0:
@@ -240,13 +251,13 @@ class HostRuntime:
                 self._server_pidfd = -1
             if self._agent is not None:
                 self._agent.close()
+            if self._agent_process is not None:
+                process.end(self._agent_process, 1.0)
+                self._agent_process = None
             if self._server is not None:
                 self._server.stop()
                 self._server = None
                 self.paths.server_note.unlink(missing_ok=True)
-            if self._agent_process is not None:
-                process.end(self._agent_process, 1.0)
-                self._agent_process = None
 
     def remove_directories(self) -> None:
         """Unmount and remove what we made in the runtime directory; nothing may run any more."""
