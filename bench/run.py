@@ -27,7 +27,6 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +34,7 @@ from pathlib import Path
 import psutil
 import services
 import sides
+from hostside import private_host
 from rich.console import Console
 from rich.table import Table
 
@@ -284,24 +284,6 @@ PARTS = {"boot": boot, "memory": memory, "calls": calls, "registry": registry, "
 AGAINST_PREFIX = ("boot", "memory")
 
 
-@contextlib.contextmanager
-def private_host(console: Console) -> Iterator[Host]:
-    """A host in a temporary folder; nothing of it is left."""
-    folder = Path(tempfile.mkdtemp(prefix="winesilo-bench-"))
-    (folder / "run").mkdir(mode=0o700)
-    os.environ["XDG_DATA_HOME"] = str(folder)
-    os.environ["XDG_RUNTIME_DIR"] = str(folder / "run")
-    host = Host()
-    try:
-        with console.status("making a base"):
-            host.init()
-            host.start()
-        yield host
-    finally:
-        host.stop(force=True)
-        shutil.rmtree(folder)
-
-
 def main() -> int:
     """Run the parts that were asked for and print the table; 1 if something was over its limit."""
     parser = argparse.ArgumentParser(
@@ -320,7 +302,7 @@ def main() -> int:
     results, options = Results(), Options(arguments.rounds, arguments.only)
     parts = arguments.parts or list(PARTS)
     failed: list[str] = []
-    with private_host(console) as host, PlainPrefix() as prefix:
+    with private_host("bench", console) as host, PlainPrefix() as prefix:
         if set(parts) & set(AGAINST_PREFIX):
             with console.status("making a Wine prefix to compare with"):
                 prefix.create()

@@ -1,22 +1,44 @@
-"""The host's own side: programs and services that run in the base, beside the silos, as without winesilo."""
+"""A host for one purpose, and its own side: programs and services in its base, as without winesilo."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
+
+from rich.console import Console
 
 from winesilo import Host
 from winesilo.daemon.client import Client
 from winesilo.errors import HostError
-from winesilo.host import enter, process
+from winesilo.host import enter, files, process
 
-__all__ = ["HostSide"]
+__all__ = ["HostSide", "private_host"]
 
 COMMAND_S: Final = 90.0
+
+
+@contextlib.contextmanager
+def private_host(purpose: str, console: Console) -> Iterator[Host]:
+    """A running host in a temporary folder with that word in its name; nothing of it is left."""
+    place = os.environ.get("WINESILO_TEST_DIR", "/tmp")
+    folder = Path(tempfile.mkdtemp(prefix=f"winesilo-{purpose}-", dir=place))
+    (folder / "run").mkdir(mode=0o700)
+    os.environ["XDG_DATA_HOME"] = str(folder)
+    os.environ["XDG_RUNTIME_DIR"] = str(folder / "run")
+    host = Host()
+    try:
+        with console.status("making a base"):
+            host.init()
+            host.start()
+        yield host
+    finally:
+        host.stop(force=True)
+        files.remove_tree(folder)
 
 
 class HostSide:

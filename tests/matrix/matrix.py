@@ -11,52 +11,27 @@ The table in docs/services.md is made of all of them.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
 import signal
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from catalogue import CATALOGUE
 from document import Results, document
-from hostside import HostSide
+from hostside import HostSide, private_host
 from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 from trial import Outcome, run_trial
 
-from winesilo import Host
 from winesilo.host import files, wine
 
 REPO = Path(__file__).resolve().parents[2]
 WINDOWS = ("win2003", "win7", "win10")
-
-
-@contextlib.contextmanager
-def private_host(console: Console) -> Iterator[tuple[Host, HostSide]]:
-    """A host in a temporary folder, and its own side; nothing of them is left."""
-    folder = Path(
-        tempfile.mkdtemp(prefix="winesilo-matrix-", dir=os.environ.get("WINESILO_TEST_DIR", "/tmp"))
-    )
-    (folder / "run").mkdir(mode=0o700)
-    os.environ["XDG_DATA_HOME"] = str(folder)
-    os.environ["XDG_RUNTIME_DIR"] = str(folder / "run")
-    host = Host()
-    try:
-        with console.status("making a base"):
-            host.init()
-            host.start()
-            host.create("keeper").start()
-        yield host, HostSide(host, "keeper")
-    finally:
-        host.stop(force=True)
-        files.remove_tree(folder)
 
 
 def _show(status: Status, what: str, text: str) -> None:
@@ -69,7 +44,8 @@ def run_all(names: Sequence[str], versions: Sequence[str], console: Console, kep
     results["wine"] = wine.find().version_text
     rows = results.setdefault("rows", {})
     outcomes = []
-    with private_host(console) as (host, hostside):
+    with private_host("matrix", console) as host, host.create("keeper") as keeper:
+        hostside = HostSide(host, keeper.name)
         for name in names:
             entry = CATALOGUE[name]
             for windows in versions:
