@@ -241,6 +241,20 @@ class TemporarySilo(contextlib.AbstractContextManager["TemporarySilo"]):
         return line.split("REG_SZ", 1)[1].strip()
 
 
+def host_processes(host: Host) -> dict[int, psutil.Process]:
+    """The processes of a host and its silos, by their ids in its pid namespace."""
+    found = {}
+    namespace = os.readlink(f"/proc/{host.status().pid}/ns/pid")
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if os.readlink(f"/proc/{process.pid}/ns/pid") != namespace:
+                continue
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            ids = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()
+            found[int(ids[-1])] = process
+    return found
+
+
 def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = 30) -> None:
     """Wait for something that nothing signals."""
     deadline = time.monotonic() + deadline_s

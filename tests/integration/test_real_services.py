@@ -6,7 +6,6 @@ More of them, on more Windows versions: ``make matrix``.
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import psutil
 import pytest
 from catalogue import CATALOGUE
 from epmapper import map_endpoint
-from helpers import TemporarySilo, wait_until
+from helpers import TemporarySilo, host_processes, wait_until
 from hostside import HostSide
 from postgres import PACKAGE as POSTGRES
 from postgres import Postgres
@@ -30,20 +29,6 @@ from winesilo.errors import DemoError
 #: A service, the endpoint mapper, and the Service Control Manager, whose end is that of its silo.
 PROGRAMS = ("spoolsv.exe", "rpcss.exe", "services.exe")
 PACKAGES: dict[str, tuple[Package, ...]] = {"nginx": (NGINX, NSSM), "postgres": (POSTGRES,)}
-
-
-def host_processes(host: Host) -> dict[int, psutil.Process]:
-    """The processes of a host and its silos, by their ids in its pid namespace."""
-    found = {}
-    namespace = os.readlink(f"/proc/{host.status().pid}/ns/pid")
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if os.readlink(f"/proc/{process.pid}/ns/pid") != namespace:
-                continue
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            ids = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()
-            found[int(ids[-1])] = process
-    return found
 
 
 def kill(process: psutil.Process) -> None:

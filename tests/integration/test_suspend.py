@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 from guests import holding
-from helpers import Cli, Machine, TemporarySilo, wait_until
+from helpers import Cli, Machine, TemporarySilo, host_processes, wait_until
 
 from winesilo.api import PIPE
 from winesilo.errors import SiloNotRunning, SiloRunning, SiloSuspended
@@ -18,22 +17,14 @@ Guest = Callable[[str], Path]
 NewSilo = Callable[..., TemporarySilo]
 
 
-def states(machine: Machine, silo: TemporarySilo) -> dict[str, str]:
+def states(silo: TemporarySilo) -> dict[str, str]:
     """Name and Linux state of each of its processes, looked up by their ids in the host's pid namespace."""
-    inside = os.readlink(f"/proc/{machine.agent_of(silo.host).pid}/ns/pid")
-    wanted = {process.unix_pid: process.name for process in silo.silo.ps()}
-    found: dict[str, str] = {}
-    for process in psutil.process_iter():
-        folder = Path("/proc") / str(process.pid)
-        try:
-            if os.readlink(folder / "ns/pid") != inside:
-                continue
-            lines = (folder / "status").read_text().splitlines()
-            own = int(next(line for line in lines if line.startswith("NSpid:")).split()[-1])
-            if own in wanted:
-                found[wanted[own]] = process.status()
-        except (OSError, psutil.Error):
-            continue
+    running = host_processes(silo.host)
+    found: dict[str, str] = {
+        process.name: running[process.unix_pid].status()
+        for process in silo.silo.ps()
+        if process.unix_pid in running
+    }
     assert found
     return found
 
@@ -47,17 +38,17 @@ def test_nothing_runs(machine: Machine, cli: Cli, new_silo: NewSilo, guest: Gues
         assert {row["state"] for row in cli("ls", "--json").json() if row["name"] == silo.name} == {
             "suspended"
         }
-        seen = states(machine, silo)
+        seen = states(silo)
         assert {"services.exe", "rpcss.exe", "spoolsv.exe", "processes.exe"} <= seen.keys()
         assert set(seen.values()) == {psutil.STATUS_STOPPED}
         assert machine.agent_of(silo.host).status() != psutil.STATUS_STOPPED
-        assert psutil.STATUS_STOPPED not in states(machine, other).values()
+        assert psutil.STATUS_STOPPED not in states(other).values()
         assert other.run("cmd", "/c", "echo works").strip() == "works"
         assert other.silo.service("Spooler").start().state == "running"
         assert new_silo().silo.info().state == "running"
         cli.ok("resume", silo.name)
         assert silo.silo.info().state == "running"
-        assert psutil.STATUS_STOPPED not in states(machine, silo).values()
+        assert psutil.STATUS_STOPPED not in states(silo).values()
     assert silo.silo.service("Spooler").info().state == "running"
     assert silo.silo.service("Spooler").stop().state == "stopped"
 
@@ -80,7 +71,7 @@ def test_goes_on_where_it_was(silo: TemporarySilo) -> None:
     assert b"got something" in output
 
 
-def test_while_it_starts_programs(machine: Machine, silo: TemporarySilo) -> None:
+def test_while_it_starts_programs(silo: TemporarySilo) -> None:
     """One that starts others all the time leaves none behind that runs."""
     loop = "for /l %i in (1,1,1000) do @cmd /c exit"
     with silo.silo.popen(["cmd", "/c", loop], stdout=PIPE) as program:
@@ -88,7 +79,7 @@ def test_while_it_starts_programs(machine: Machine, silo: TemporarySilo) -> None
             wait_until(lambda: len(silo.silo.ps()) > 4, "the loop runs")
             silo.silo.suspend()
             before = {process.pid for process in silo.silo.ps()}
-            assert set(states(machine, silo).values()) == {psutil.STATUS_STOPPED}
+            assert set(states(silo).values()) == {psutil.STATUS_STOPPED}
             assert {process.pid for process in silo.silo.ps()} == before
             silo.silo.resume()
         program.terminate()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from helpers import Machine, TemporarySilo
+from helpers import Machine, TemporarySilo, wait_until
 from test_guest_programs import failures
 from test_winver import look, wrong
 
@@ -184,10 +184,14 @@ def test_registry_view(host32: Host, silo32: TemporarySilo) -> None:
 
 def test_service(silo32: TemporarySilo, guest: Guest) -> None:
     silo32.silo.copy_in(guest("testsvc32"), "C:\\")
-    silo32.silo.create_service("Old", r"C:\testsvc32.exe normal")
+    shell = r"C:\windows\syswow64\cmd.exe"
+    command = rf'{shell} /c "echo printed & echo also>&2 & C:\testsvc32.exe normal"'
+    silo32.silo.create_service("Old", command)
     service = silo32.silo.service("Old")
     service.start()
     assert service.info().state == "running"
+    wait_until(lambda: len(silo32.silo.logs("Old")) == 2, "what it printed")
+    assert [line.text.rstrip() for line in silo32.silo.logs("Old")] == ["printed", "also"]
     assert any(process.name == "testsvc32.exe" for process in silo32.silo.ps())
     service.stop()
     assert service.info().state == "stopped"
