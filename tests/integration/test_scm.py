@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import Cli, TemporarySilo, host_processes
+from helpers import Cli, TemporarySilo
 
 from winesilo import Service
 from winesilo.errors import ServiceDied, ServiceError, ServiceStartFailed
@@ -149,16 +148,6 @@ def test_delayed_start(services: Services) -> None:
 
 
 # -- processes ----------------------------------------------------------------------------------
-
-
-def test_session_of_a_process(services: Services) -> None:
-    """Each leads one of its own, as on the host: the kernel shares the processor among sessions."""
-    services.make("Lone").start()
-    services.make("Other").start()
-    running = host_processes(services.silo.host)
-    pids = [running[one.unix_pid or 0].pid for one in services.silo.ps() if one.name == "testsvc.exe"]
-    assert len(pids) == 2
-    assert [os.getsid(pid) for pid in pids] == pids
 
 
 def test_shared_process(services: Services) -> None:

@@ -8,7 +8,6 @@
 #include "scm.h"
 
 #include <wchar.h>
-#include <winternl.h>
 
 enum { TEXT = 4096, DRAIN_MS = 500 };
 
@@ -226,49 +225,6 @@ HANDLE open_output(struct process *process)
         CloseHandle(write_end);
     close_output(output);
     return NULL;
-}
-
-/* Where a thread's TEB has the PEB, that has the parameters, and those have StandardOutput, with StandardError behind it: by a
- * pointer's width (TEB, PEB and RTL_USER_PROCESS_PARAMETERS; in winternl.h these fields are reserved). */
-struct layout {
-    SIZE_T width, peb, parameters, output;
-};
-static const struct layout layout64 = {8, 0x60, 0x20, 0x28}, layout32 = {4, 0x30, 0x10, 0x1c};
-
-enum { WOW_TEB_OFFSET = 0x180c }; /* in a TEB: how far from it that of 32 bits is, 0 if there is none */
-
-static BOOL set_handles(HANDLE process, const struct layout *layout, const BYTE *teb, HANDLE handle)
-{
-    const UINT64 wide[] = {(UINT_PTR)handle, (UINT_PTR)handle};
-    const UINT32 narrow[] = {(UINT32)(UINT_PTR)handle, (UINT32)(UINT_PTR)handle};
-    const void *handles = layout->width == sizeof(UINT64) ? (const void *)wide : narrow;
-    BYTE *peb = NULL, *parameters = NULL;
-
-    return ReadProcessMemory(process, teb + layout->peb, &peb, layout->width, NULL) &&
-           ReadProcessMemory(process, peb + layout->parameters, &parameters, layout->width, NULL) &&
-           WriteProcessMemory(process, parameters + layout->output, handles, 2 * layout->width, NULL);
-}
-
-/* Have a process that has not begun to run write to a handle that it has inherited. FALSE: it has no parameters any more.
- *
- * Not by STARTUPINFO: Wine gives a detached process a session of its own only if it has no such handles, and processes
- * of one session share the processor among them as one (sched(7), "The autogroup feature"). On the host each service has
- * its own. */
-BOOL give_output(HANDLE process, HANDLE thread, HANDLE output)
-{
-    struct {
-        NTSTATUS exit_status;
-        BYTE *teb;
-        CLIENT_ID id;
-        ULONG_PTR affinity;
-        LONG priority, base_priority;
-    } basic; /* THREAD_BASIC_INFORMATION */
-    LONG offset = 0;
-
-    return !NtQueryInformationThread(thread, (THREADINFOCLASS)0 /* ThreadBasicInformation */, &basic, sizeof(basic), NULL) &&
-           set_handles(process, &layout64, basic.teb, output) &&
-           ReadProcessMemory(process, basic.teb + WOW_TEB_OFFSET, &offset, sizeof(offset), NULL) &&
-           (!offset || set_handles(process, &layout32, basic.teb + offset, output));
 }
 
 /* What was printed until now is written, and all of a process that has ended. The caller holds the lock, which is given up

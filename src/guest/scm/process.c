@@ -255,12 +255,14 @@ static DWORD create(struct process *process, WCHAR *command, WCHAR *environment,
         .StartupInfo = {
             .cb = sizeof(startup),
             .lpDesktop = interactive ? NULL : desktop,
+            .dwFlags = STARTF_USESTDHANDLES,
+            .hStdOutput = output,
+            .hStdError = output,
         },
         .lpAttributeList = output ? attributes_of(&output) : NULL,
     };
     PROCESS_INFORMATION made;
     DWORD error = ERROR_SUCCESS;
-    BOOL given = FALSE;
 
     unlock();
     if (!CreateProcessW(NULL, command, NULL, NULL, startup.lpAttributeList != NULL,
@@ -268,15 +270,11 @@ static DWORD create(struct process *process, WCHAR *command, WCHAR *environment,
                         environment, NULL, &startup.StartupInfo, &made))
         error = GetLastError();
     release(startup.lpAttributeList);
-    if (output && !error)
-        given = give_output(made.hProcess, made.hThread, output);
     if (output)
         CloseHandle(output);
     lock();
     if (error)
         return error;
-    if (output && !given)
-        say("what it prints is lost", process->image, 0);
     process->handle = made.hProcess;
     process->pid = made.dwProcessId;
     process->death = CreateThreadpoolWait(on_end, process, NULL);

@@ -142,7 +142,6 @@ void end_process(struct process *process, DWORD code);
 /* output.c */
 void say(const char *what, const WCHAR *name, DWORD number); /* a line of the log, about a service */
 HANDLE open_output(struct process *process);
-BOOL give_output(HANDLE process, HANDLE thread, HANDLE output);
 void drain_outputs(void);
 
 /* start.c */
