@@ -84,7 +84,7 @@ test-wine10: build guest-tests
 	@scripts/test-wine10.sh $(PYTEST_ARGS)
 
 conformance: build
-	@$(VENV)/bin/python tests/conformance/run.py $(CONFORMANCE_ARGS)
+	@PYTHONPATH=tests/matrix $(VENV)/bin/python tests/conformance/run.py $(CONFORMANCE_ARGS)
 
 conformance-wine10: build
 	@scripts/debian13.sh tests/conformance/run.py $(CONFORMANCE_ARGS)

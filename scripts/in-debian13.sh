@@ -58,5 +58,5 @@ mkdir -p "$tree/.outside"
 cd "$tree"
 pivot_root . .outside
 umount -l .outside
-exec chroot . /bin/bash -c 'cd /repo && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/repo/src exec "$@"' bash \
+exec chroot . /bin/bash -c 'cd /repo && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/repo/src:/repo/tests/matrix exec "$@"' bash \
   "$venv/bin/python" "$@"

@@ -17,7 +17,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,13 +24,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from compare import Verdict, judge, lines_wanted, worse_than
+from hostside import private_place
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from sides import Prefix, Side, Silos, prepare_base
 from winetest import REPORT, SUFFIX, Outcome, Unit, list_units
 
-from winesilo import Host
 from winesilo.host import files, wine
 
 HERE = Path(__file__).resolve().parent
@@ -113,13 +112,7 @@ class Runner:
 @contextlib.contextmanager
 def both_sides(programs: Path, console: Console) -> Iterator[tuple[Prefix, Silos]]:
     """A host of our own and a prefix beside it, in a temporary folder; nothing of them is left."""
-    place = os.environ.get("WINESILO_TEST_DIR", "/tmp")
-    folder = Path(tempfile.mkdtemp(prefix="winesilo-conformance-", dir=place))
-    (folder / "run").mkdir(mode=0o700)
-    os.environ["XDG_DATA_HOME"] = str(folder)
-    os.environ["XDG_RUNTIME_DIR"] = str(folder / "run")
-    host = Host()
-    try:
+    with private_place("conformance") as (folder, host):
         with console.status("making a base and a prefix to compare with"):
             host.init()
             prepare_base(host.base, programs)
@@ -127,9 +120,6 @@ def both_sides(programs: Path, console: Console) -> Iterator[tuple[Prefix, Silos
             host.start()
         with prefix:
             yield prefix, Silos(host)
-    finally:
-        host.stop(force=True)
-        files.remove_tree(folder)
 
 
 def find_units(prefix: Prefix, programs: Path, patterns: Sequence[str]) -> list[Unit]:

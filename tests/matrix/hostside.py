@@ -17,14 +17,14 @@ from winesilo.daemon.client import Client
 from winesilo.errors import HostError
 from winesilo.host import enter, files, process
 
-__all__ = ["HostSide", "private_host"]
+__all__ = ["HostSide", "private_host", "private_place"]
 
 COMMAND_S: Final = 90.0
 
 
 @contextlib.contextmanager
-def private_host(purpose: str, console: Console) -> Iterator[Host]:
-    """A running host in a temporary folder with that word in its name; nothing of it is left."""
+def private_place(purpose: str) -> Iterator[tuple[Path, Host]]:
+    """A temporary folder with that word in its name, and a host to be made there; nothing is left."""
     place = os.environ.get("WINESILO_TEST_DIR", "/tmp")
     folder = Path(tempfile.mkdtemp(prefix=f"winesilo-{purpose}-", dir=place))
     (folder / "run").mkdir(mode=0o700)
@@ -32,13 +32,20 @@ def private_host(purpose: str, console: Console) -> Iterator[Host]:
     os.environ["XDG_RUNTIME_DIR"] = str(folder / "run")
     host = Host()
     try:
+        yield folder, host
+    finally:
+        host.stop(force=True)
+        files.remove_tree(folder)
+
+
+@contextlib.contextmanager
+def private_host(purpose: str, console: Console) -> Iterator[Host]:
+    """A running host in a place of its own."""
+    with private_place(purpose) as (_, host):
         with console.status("making a base"):
             host.init()
             host.start()
         yield host
-    finally:
-        host.stop(force=True)
-        files.remove_tree(folder)
 
 
 class HostSide:
