@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import threading
@@ -28,8 +29,9 @@ from winesilo.host.watcher import HANGUP, READABLE, Watcher
 from winesilo.interposer import config
 from winesilo.interposer.config import Config, SharedMemory, twin_address
 from winesilo.vm import copying, guestpath, printed, processes, registry, views, winver
+from winesilo.vm import listings as listings_module
 from winesilo.vm.housekeeping import Housekeeper
-from winesilo.vm.listings import Listings, folders_of
+from winesilo.vm.listings import Listings
 
 CONTENT = b"WINE REGISTRY Version 2\n\n[Machine] 1\n"
 
@@ -552,19 +554,98 @@ def test_jobs_go_on_after_a_failure(caplog: pytest.LogCaptureFixture) -> None:
 # -- listings of folders --------------------------------------------------------------------------
 
 
-def test_listings(tmp_path: Path) -> None:
-    """They follow what changes, and hold no folder when they are closed."""
-    layer = tmp_path / "layer"
-    (layer / "windows" / "system32").mkdir(parents=True)
-    folders = folders_of(layer)
-    assert folders == [Path(), Path("windows"), Path("windows/system32")]
-    before = len(os.listdir("/proc/self/fd"))
-    listings = Listings(layer, [*folders, Path("windows/syswow64")])
-    assert len(os.listdir("/proc/self/fd")) == before + len(folders)
-    (layer / "windows" / "system32").rmdir()
-    (layer / "windows" / "new").write_text("")
+class _Layers:
+    """A merged tree, made of plain folders: what is in the layers, and what is shown."""
+
+    def __init__(self, place: Path) -> None:
+        names = ("root", "upper", "lower", "base")
+        self.root, self.upper, self.lower, self.base = (place / name for name in names)
+        for part in (self.root, self.upper, self.lower, self.base):
+            part.mkdir()
+
+    def add(self, folder: str, *layers: Path) -> None:
+        for part in (self.root, *layers):
+            (part / folder).mkdir(parents=True, exist_ok=True)
+
+    def listings(self) -> Listings:
+        return Listings(self.root, [self.upper, self.lower, self.base])
+
+    def kept(self) -> set[str]:
+        """The folders that this process has open."""
+        targets = [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+        inside = [Path(target) for target in targets if Path(target).is_relative_to(self.root)]
+        assert len(set(inside)) == len(inside)
+        return {str(path.relative_to(self.root)) for path in inside}
+
+
+@pytest.fixture
+def layers(tmp_path: Path) -> _Layers:
+    return _Layers(tmp_path)
+
+
+def test_listings_of_merged_folders(layers: _Layers) -> None:
+    """Those that several layers have, at any depth, are kept until the end."""
+    layers.add("windows/system32", layers.lower, layers.base)
+    layers.add("windows/fonts", layers.base)
+    layers.add("program/logs", layers.upper)
+    layers.add("program", layers.lower)
+    listings = layers.listings()
+    assert layers.kept() == {".", "windows", "windows/system32", "program"}
+    listings.close()
+    assert layers.kept() == set()
     listings.refresh()
     listings.close()
-    listings.refresh()
-    listings.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_listings_of_folders_that_become_merged(layers: _Layers) -> None:
+    """A folder is kept from when the silo has something of its own in it, and not when it is gone."""
+    layers.add("program/data", layers.base)
+    with contextlib.closing(layers.listings()) as listings:
+        assert layers.kept() == {"."}
+        layers.add("program/data", layers.upper)
+        listings.refresh()
+        assert layers.kept() == {".", "program", "program/data"}
+        for part in (layers.root, layers.upper):
+            (part / "program").rename(part / "moved")
+        listings.refresh()
+        assert layers.kept() == {"."}
+
+
+def test_listings_left_out(layers: _Layers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large folders are not kept, and not too many."""
+    monkeypatch.setattr(listings_module, "MAX_ENTRIES", 2)
+    monkeypatch.setattr(listings_module, "MAX_FOLDERS", 3)
+    layers.add("large", layers.lower, layers.base)
+    for number in range(3):
+        layers.add(f"large/{number}", layers.base)
+    with contextlib.closing(layers.listings()) as listings:
+        assert layers.kept() == {"."}
+        layers.add("large", layers.upper)
+        for number in range(3):
+            layers.add(f"small{number}", layers.upper, layers.base)
+        listings.refresh()
+        kept = layers.kept()
+        assert len(kept) == 3
+        assert "large" not in kept
+
+
+def test_listings_are_read_when_nothing_changes(layers: _Layers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not each time that a folder changes all the time, but once it has settled."""
+    read: list[object] = []
+
+    def listdir(path: object) -> list[str]:
+        read.append(path)
+        return []
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    with contextlib.closing(layers.listings()) as listings:
+        assert len(read) == 1
+        listings.refresh()
+        assert len(read) == 1
+        for number in range(3):
+            os.utime(layers.root, ns=(number, number))
+            listings.refresh()
+        assert len(read) == 1
+        listings.refresh()
+        listings.refresh()
+        assert len(read) == 2

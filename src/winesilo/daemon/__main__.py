@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 from typing import IO, Any
@@ -49,6 +50,9 @@ def serve(paths: HostPaths, user_namespace: bool) -> int:
 
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.umask(0o022)
+    # Each silo's folders are held open (vm/listings.py); Wine's own programs raise their limit, too.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     try:
         with os_errors("start the host"):
             server = Server(paths, user_namespace, log_file())

@@ -35,7 +35,7 @@ from winesilo.services.control import ServiceControl
 from winesilo.services.model import RUNNING, STATES, STOPPED
 from winesilo.vm import outside, processes
 from winesilo.vm.housekeeping import Housekeeper
-from winesilo.vm.listings import Listings, folders_of
+from winesilo.vm.listings import Listings
 from winesilo.vm.network import Networks
 from winesilo.vm.overlay import overlay_of
 from winesilo.vm.printed import tail
@@ -166,7 +166,7 @@ class Instance:
         overlay = overlay_of(self._store, self.record, self._runtime.overlay_method, self.root)
         overlay.execute()
         self._undo.callback(_quietly, "unmount", overlay.unmount)
-        listings = Listings(self.root, folders_of(self._runtime.paths.programs))
+        listings = Listings(self.root, [overlay.upper, *overlay.lower])
         self._undo.callback(listings.close)
         self._housekeeper.add(self.record.id, listings.refresh)
         self._undo.callback(self._housekeeper.remove, self.record.id)
