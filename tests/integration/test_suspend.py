@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,11 +21,11 @@ NewSilo = Callable[..., TemporarySilo]
 def states(silo: TemporarySilo) -> dict[str, str]:
     """Name and Linux state of each of its processes, looked up by their ids in the host's pid namespace."""
     running = host_processes(silo.host)
-    found: dict[str, str] = {
-        process.name: running[process.unix_pid].status()
-        for process in silo.silo.ps()
-        if process.unix_pid in running
-    }
+    found: dict[str, str] = {}
+    for process in silo.silo.ps():
+        if process.unix_pid in running:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                found[process.name] = running[process.unix_pid].status()
     assert found
     return found
 
