@@ -18,6 +18,7 @@
  *   preshutdown wants to know before a shutdown
  *   fails-late  starts, then stops with error 42 a little later
  *   deaf        its handler comes back from the control 129 only when the file C:\deaf.txt is there
+ *   prints FILE writes a file of up to 64 KiB to its standard output at once, then starts
  *   shared N... has the services N... in one process
  *
  * It writes the arguments of its main function, one per line, to C:\testsvc-NAME.txt, and what happens to all of
@@ -202,6 +203,17 @@ static int wait_gone(const char *path)
     return 1;
 }
 
+static BOOL print_at_once(const char *path)
+{
+    static char text[65536];
+    FILE *file = fopen(path, "rb");
+    DWORD size = file ? (DWORD)fread(text, 1, sizeof(text), file) : 0, written = 0;
+
+    if (file)
+        fclose(file);
+    return size && WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), text, size, &written, NULL) && written == size;
+}
+
 int main(int argc, char **argv)
 {
     WCHAR names[MAX_SHARED][64] = {L""};
@@ -215,7 +227,7 @@ int main(int argc, char **argv)
         swprintf(names[i - 2], 64, L"%hs", argv[i]);
         table[i - 2] = (SERVICE_TABLE_ENTRYW){names[i - 2], service_main};
     }
-    if (is("dies"))
+    if (is("dies") || (is("prints") && !(argc > 2 && print_at_once(argv[2]))))
         return 3;
     if (is("never"))
         Sleep(INFINITE);

@@ -127,6 +127,17 @@ def test_each_prints_for_itself(logged: TemporarySilo, scratch: Path) -> None:
     assert [line for line in others if not line.text.startswith("(SCM) ")] == []
 
 
+def test_prints_much_at_once(logged: TemporarySilo, scratch: Path) -> None:
+    """Lines stay whole however much the SCM finds of them."""
+    lines = [f"line {number}" for number in range(5000)]
+    (scratch / "much.txt").write_text("\r\n".join(lines))
+    logged.silo.copy_in(scratch / "much.txt", "C:\\")
+    logged.silo.create_service("Much", r"C:\testsvc.exe prints C:\much.txt")
+    logged.silo.service("Much").start()
+    logged.silo.stop()
+    assert [line.text for line in logged.silo.logs("Much", lines=9000)] == lines
+
+
 def test_what_a_service_has(logged: TemporarySilo) -> None:
     """Sources named as the service, as people call it, as its program, or with texts beside its program."""
     logged.run("cmd", "/c", r"mkdir C:\prog && copy C:\testsvc.exe C:\prog\engine.exe")

@@ -153,9 +153,12 @@ static void put_out(struct output *output, BOOL last)
 {
     DWORD size = output->used;
 
-    if (!last && size < TEXT)
+    if (!last) {
         while (size && output->text[size - 1] != '\n')
             size--;
+        if (!size && output->used == TEXT)
+            size = output->text[TEXT - 1] == '\r' ? TEXT - 1 : TEXT; /* what ends a line is not parted */
+    }
     if (!size)
         return;
     put_lines(output->names ? output->names : L"", output->text, size);
