@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import subprocess
@@ -52,7 +53,8 @@ def original(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     dlltool = compiler.removesuffix("gcc") + "dlltool"
     kill_at = ["-k"] if request.param == "i686" else []
     command = [dlltool, *kill_at, "-d", "peer.def", "-l", "peer.a"]
-    subprocess.run(command, cwd=folder, check=True, timeout=60)
+    temporary = {**os.environ, "TMPDIR": str(folder)}  # dlltool leaves empty files there
+    subprocess.run(command, cwd=folder, check=True, timeout=60, env=temporary)
     # as Wine's are linked: sections in the file as in memory
     entry = "DllMain" if request.param == "x86_64" else "_DllMain"
     command = [compiler, "-g", "-shared", "-nostdlib", PLAIN, f"-Wl,-e,{entry}", "a.c", "a.def", "peer.a"]
