@@ -11,8 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "absent.h"
 #include "detach.h"
 #include "silo.h"
+#include "startup.h"
 
 /* ---- opening ---- */
 
@@ -65,19 +67,47 @@ static void opened(HANDLE *handle, enum name_class class, ACCESS_MASK access, UL
         slot_set(*handle, SLOT_READER, 0, copied_now());
 }
 
+/* What else than the name the answer to an attempt to open depends on, and attempts that are too odd to be remembered. */
+static uint64_t how_opened(ACCESS_MASK access, ULONG sharing, ULONG options)
+{
+    return (uint64_t)access << 32 | (uint64_t)options << 8 | sharing << 1 | 1;
+}
+
+static bool is_odd(ULONG attributes, ULONG sharing, ULONG options)
+{
+    return (attributes & ~FILE_ATTRIBUTE_NORMAL) || sharing > FILE_SHARE_ALL || options >> 24;
+}
+
+/* Is the answer known? Not where Wine would look elsewhere. */
+static bool known_absent(struct lookup *l, const struct moved *m, const OBJECT_ATTRIBUTES *use,
+                         const OBJECT_ATTRIBUTES *attr, enum name_class class, uint64_t how)
+{
+    struct span name;
+
+    l->name = 0;
+    return use == attr && class == NAME_UNCHANGED && !m->host && !own_is_32bit && name_of(attr, &name) &&
+           !attr->RootDirectory && (attr->Attributes & ~OBJ_INHERIT) == OBJ_CASE_INSENSITIVE &&
+           absent_still(l, name, how);
+}
+
 NTSTATUS hook_NtCreateFile(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attr, IO_STATUS_BLOCK *io,
                            LARGE_INTEGER *size, ULONG attributes, ULONG sharing, ULONG disposition, ULONG options,
                            void *ea, ULONG ea_size)
 {
     const OBJECT_ATTRIBUTES *use;
     struct moved m;
+    struct lookup l;
     enum name_class class;
     NTSTATUS status;
 
     *handle = NULL;
     use = move_file(&m, attr, "NtCreateFile", disposition == FILE_OPEN && only_reads(access) ? TO_READ : TO_OPEN, &class, &status);
     if (status) return status;
+    if (disposition != FILE_OPEN || size || ea || is_odd(attributes, sharing, options)) l.name = 0;
+    else if (known_absent(&l, &m, use, attr, class, how_opened(access, sharing, options)))
+        return io->Status = STATUS_OBJECT_NAME_NOT_FOUND;
     status = real_NtCreateFile(handle, access, use, io, size, attributes, sharing, disposition, options, ea, ea_size);
+    absent_note(&l, status == STATUS_OBJECT_NAME_NOT_FOUND);
     if (try_host(&m, status))
         status = real_NtCreateFile(handle, access, m.host, io, size, attributes, sharing, disposition, options, ea,
                                    ea_size);
@@ -90,13 +120,18 @@ NTSTATUS hook_NtOpenFile(HANDLE *handle, ACCESS_MASK access, const OBJECT_ATTRIB
 {
     const OBJECT_ATTRIBUTES *use;
     struct moved m;
+    struct lookup l;
     enum name_class class;
     NTSTATUS status;
 
     *handle = NULL;
     use = move_file(&m, attr, "NtOpenFile", only_reads(access) ? TO_READ : TO_OPEN, &class, &status);
     if (status) return status;
+    if (is_odd(0, sharing, options)) l.name = 0;
+    else if (known_absent(&l, &m, use, attr, class, how_opened(access, sharing, options)))
+        return io->Status = STATUS_OBJECT_NAME_NOT_FOUND;
     status = real_NtOpenFile(handle, access, use, io, sharing, options);
+    absent_note(&l, status == STATUS_OBJECT_NAME_NOT_FOUND);
     if (try_host(&m, status)) status = real_NtOpenFile(handle, access, m.host, io, sharing, options);
     if (NT_SUCCESS(status)) opened(handle, class, access, sharing, options);
     return status;
@@ -115,11 +150,14 @@ static bool is_root_of_drive(const OBJECT_ATTRIBUTES *attr)
     {                                                                                      \
         const OBJECT_ATTRIBUTES *use;                                                      \
         struct moved m;                                                                    \
+        struct lookup l;                                                                   \
         enum name_class class;                                                             \
         NTSTATUS status;                                                                   \
         use = move_file(&m, attr, #name, TO_READ, &class, &status);                        \
         if (status) return status;                                                         \
+        if (known_absent(&l, &m, use, attr, class, 0)) return STATUS_OBJECT_NAME_NOT_FOUND; \
         status = real_##name(use, info);                                                   \
+        absent_note(&l, status == STATUS_OBJECT_NAME_NOT_FOUND);                           \
         if (try_host(&m, status)) status = real_##name(m.host, info);                      \
         if (!status && (((type *)info)->FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) &&  \
             is_root_of_drive(attr))                                                        \

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "absent.h"
 #include "audit.h"
 #include "environment.h"
 #include "heap.h"
@@ -94,9 +95,11 @@ static void find_loaders(void)
 
 __attribute__((constructor)) static void start(void)
 {
-    const char *path = getenv("WINESILO_CONFIG");
+    const char *path = getenv("WINESILO_CONFIG"), *prefix = getenv("WINEPREFIX");
+    char drive[PATH_MAX];
 
     if (!path) return;
+    if (prefix && snprintf(drive, sizeof(drive), "%s/dosdevices/c:", prefix) < (int)sizeof(drive)) absent_init(drive);
     heap_keep_away();
     read_config(path);
     names_init(&names, config.id);

@@ -29,7 +29,7 @@ static bool move_name(struct moved *m, const OBJECT_ATTRIBUTES *attr, struct spa
 }
 
 /* the name in attr, if there is one that could be absolute or relative; reads the caller's memory */
-static bool name_of(const OBJECT_ATTRIBUTES *attr, struct span *name)
+bool name_of(const OBJECT_ATTRIBUTES *attr, struct span *name)
 {
     const UNICODE_STRING *us;
 

@@ -76,6 +76,7 @@ typedef struct {
 #define STATUS_RETRY STATUS(0xc000022d)
 #define STATUS_CHILD_MUST_BE_VOLATILE STATUS(0xc0000181)
 
+#define OBJ_INHERIT 0x00000002u
 #define OBJ_CASE_INSENSITIVE 0x00000040u
 #define OBJ_KEY_WOW64 0x100000u /* Wine's own: the view of 32-bit programs, between ntdll.so and the wineserver */
 #define OBJ_OPENLINK 0x00000100u
@@ -84,6 +85,7 @@ typedef struct {
 #define DIRECTORY_QUERY 0x0001u
 #define DIRECTORY_TRAVERSE 0x0002u
 #define SYMBOLIC_LINK_QUERY 0x0001u
+#define FILE_ATTRIBUTE_NORMAL 0x00000080u
 #define FILE_ATTRIBUTE_REPARSE_POINT 0x0400u
 #define DELETE_ACCESS 0x00010000u
 #define KEY_QUERY_VALUE 0x0001u

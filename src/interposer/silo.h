@@ -118,6 +118,7 @@ bool move_to_silo(struct moved *m, const OBJECT_ATTRIBUTES *attr, struct span na
                   unsigned int buffer);
 /* the name of a link's target, moved; NULL: refused. A long one goes to another buffer than move_object's. */
 UNICODE_STRING *move_target(struct moved *m, UNICODE_STRING *target, const char *call);
+bool name_of(const OBJECT_ATTRIBUTES *attr, struct span *name); /* false: it has none */
 const OBJECT_ATTRIBUTES *move_file(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call,
                                    enum purpose purpose, enum name_class *class_out, NTSTATUS *status);
 const OBJECT_ATTRIBUTES *move_key(struct moved *m, const OBJECT_ATTRIBUTES *attr, const char *call);

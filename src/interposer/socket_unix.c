@@ -298,13 +298,20 @@ static struct accept_set {
     struct accept accept[ACCEPT_WAYS];
     _Atomic unsigned int next;
 } accept_sets[ACCEPT_SETS];
-static _Atomic bool accepts_used;
+/* A bit for each size that was noted, so that nearly no other read looks for its buffer; all of them once a reply came
+ * in pieces. */
+static _Atomic uint64_t accept_sizes;
 
 /* a reply that comes in several pieces */
 static __thread struct {
     uint8_t *out, *next;
     struct accept accept;
 } accept_part;
+
+static uint64_t accept_size_bit(size_t size)
+{
+    return UINT64_C(1) << size % 64;
+}
 
 static struct accept_set *accept_set_of(uintptr_t out)
 {
@@ -326,7 +333,7 @@ void accept_note(void *out, uint32_t size, uint32_t recv_size, uint32_t local_si
     }
     set->accept[way] = (struct accept){ size, recv_size, local_size };
     atomic_store(&set->out[way], (uintptr_t)out);
-    atomic_store(&accepts_used, true);
+    atomic_fetch_or(&accept_sizes, accept_size_bit(size));
 }
 
 /* {int length, address}, length bytes of it there; the silo's own is shown as the program knows it */
@@ -381,6 +388,7 @@ static void accept_read(uint8_t *buffer, size_t wanted, size_t got)
             accept_part.out = buffer;
             accept_part.next = buffer + got;
             accept_part.accept = accept;
+            atomic_store(&accept_sizes, UINT64_MAX);
         }
         return;
     }
@@ -392,7 +400,7 @@ EXPORT ssize_t read(int fd, void *buffer, size_t size)
     NEXT(read);
 
     got = real(fd, buffer, size);
-    if (__builtin_expect(atomic_load_explicit(&accepts_used, memory_order_relaxed), 0) && got > 0)
+    if (__builtin_expect(atomic_load_explicit(&accept_sizes, memory_order_relaxed) & accept_size_bit(size), 0) && got > 0)
         accept_read(buffer, size, (size_t)got);
     return got;
 }

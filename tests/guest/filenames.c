@@ -419,6 +419,96 @@ static void check_handles_after_rename(void)
     CHECK_ERROR("handle-deleted", !there(L"C:\\windows\\renamed.nls"), ERROR_FILE_NOT_FOUND);
 }
 
+/* ---- what is missing, asked for again and again ---- */
+
+/* Ask as programs that read a file do, natively; what else is in the status block stays as it was. */
+static NTSTATUS ask(const WCHAR *path)
+{
+    WCHAR native[MAX_PATH + 4];
+    UNICODE_STRING name;
+    OBJECT_ATTRIBUTES attr = {.Length = sizeof(attr), .ObjectName = &name, .Attributes = OBJ_CASE_INSENSITIVE};
+    IO_STATUS_BLOCK io = {.Status = 0x5a5a, .Information = 0xa5a5};
+    HANDLE file = (HANDLE)0x5a5a;
+    NTSTATUS status;
+
+    swprintf(native, ARRAYSIZE(native), L"\\??\\%ls", path);
+    name.Buffer = native;
+    name.Length = name.MaximumLength = (USHORT)(wcslen(native) * sizeof(WCHAR));
+    status = NtCreateFile(&file, GENERIC_READ | SYNCHRONIZE, &attr, &io, NULL, 0, FILE_SHARE_READ, FILE_OPEN,
+                          FILE_NON_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0);
+    if (!status)
+        NtClose(file);
+    else if (io.Status != status || io.Information != 0xa5a5 || file)
+        return 0x5a5a;
+    return status;
+}
+
+/* Missing at each of many times, in each way; ten are more than it takes to be remembered. */
+static BOOL missing(const WCHAR *path)
+{
+    for (int i = 0; i < 10; i++)
+        if (ask(path) != (NTSTATUS)0xc0000034 || there(path) || opened(open_file(path, GENERIC_READ)))
+            return FALSE;
+    return TRUE;
+}
+
+static BOOL found(const WCHAR *path)
+{
+    HANDLE file = open_file(path, GENERIC_READ);
+    BOOL ok = opened(file);
+
+    CloseHandle(file);
+    return ok && !ask(path) && there(path);
+}
+
+static BOOL run(const WCHAR *text)
+{
+    WCHAR command[MAX_PATH];
+    STARTUPINFOW start = {.cb = sizeof(start)};
+    PROCESS_INFORMATION process;
+    DWORD code = 1;
+
+    wcscpy(command, text);
+    if (!CreateProcessW(NULL, command, NULL, NULL, FALSE, 0, NULL, NULL, &start, &process))
+        return FALSE;
+    WaitForSingleObject(process.hProcess, INFINITE);
+    GetExitCodeProcess(process.hProcess, &code);
+    CloseHandle(process.hThread);
+    CloseHandle(process.hProcess);
+    return !code;
+}
+
+static void check_missing(void)
+{
+    static const WCHAR *const folders[] = {FOLDER L"\\made", FOLDER L"\\case", FOLDER L"\\moved", FOLDER L"\\linked",
+                                           FOLDER L"\\other", FOLDER L"\\aside", FOLDER L"\\full"};
+
+    CreateDirectoryW(FOLDER, NULL);
+    for (size_t i = 0; i < ARRAYSIZE(folders); i++)
+        CHECK("missing-folder", CreateDirectoryW(folders[i], NULL));
+    CHECK("missing-file", put(FOLDER L"\\x", "x") && put(FOLDER L"\\full\\x", "x"));
+    Sleep(1200); /* what has just changed may change again at the same time, as far as the file system can tell */
+    CHECK("missing-made", missing(FOLDER L"\\made\\x"));
+    CHECK("missing-made-found", put(FOLDER L"\\made\\x", "x") && found(FOLDER L"\\made\\x"));
+    CHECK("missing-deleted", DeleteFileW(FOLDER L"\\made\\x") && missing(FOLDER L"\\made\\x"));
+    CHECK("missing-case", missing(FOLDER L"\\case\\x"));
+    CHECK("missing-case-found", put(FOLDER L"\\case\\X", "x") && found(FOLDER L"\\case\\x"));
+    CHECK("missing-moved", missing(FOLDER L"\\moved\\x"));
+    CHECK("missing-moved-found", MoveFileW(FOLDER L"\\x", FOLDER L"\\moved\\x") && found(FOLDER L"\\moved\\x"));
+    CHECK("missing-linked", missing(FOLDER L"\\linked\\x"));
+    CHECK("missing-linked-found", CreateHardLinkW(FOLDER L"\\linked\\x", FOLDER L"\\case\\X", NULL)
+                                      && found(FOLDER L"\\linked\\x"));
+    CHECK("missing-other", missing(FOLDER L"\\other\\x"));
+    CHECK("missing-other-found", run(L"cmd /c echo x> " FOLDER L"\\other\\x") && found(FOLDER L"\\other\\x"));
+    CHECK("missing-aside", missing(FOLDER L"\\aside\\x"));
+    CHECK("missing-aside-found", MoveFileW(FOLDER L"\\aside", FOLDER L"\\away")
+                                     && MoveFileW(FOLDER L"\\full", FOLDER L"\\aside") && found(FOLDER L"\\aside\\x"));
+    CHECK("missing-system", missing(SYSTEM L"wst-x.dll"));
+    CHECK("missing-system-found", put(SYSTEM L"wst-x.dll", "x") && found(SYSTEM L"wst-x.dll"));
+    CHECK("missing-system-deleted", DeleteFileW(SYSTEM L"wst-x.dll") && missing(SYSTEM L"WST-x.dll"));
+    CHECK("missing-removed", run(L"cmd /c rmdir /s /q " FOLDER));
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2 || (strcmp(argv[1], "host") && strcmp(argv[1], "silo")))
@@ -435,5 +525,6 @@ int main(int argc, char **argv)
     check_volume();
     check_folders();
     check_handles_after_rename();
+    check_missing();
     return finish();
 }

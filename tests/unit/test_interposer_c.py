@@ -19,6 +19,7 @@ PURE = [
         "names",
         "config",
         "addresses",
+        "absent",
         "detach",
         "environment",
         "heap",
