@@ -18,6 +18,7 @@ static struct place {
 
 static char drive[256];
 static size_t drive_n;
+static dev_t drive_device;
 
 static uint64_t mix(uint64_t hash, uint64_t more)
 {
@@ -27,8 +28,11 @@ static uint64_t mix(uint64_t hash, uint64_t more)
 
 void absent_init(const char *path)
 {
+    struct stat st;
+
     drive_n = strlen(path);
-    if (drive_n >= sizeof(drive)) drive_n = 0;
+    if (drive_n >= sizeof(drive) || stat(path, &st)) drive_n = 0;
+    else drive_device = st.st_dev;
     memcpy(drive, path, drive_n);
 }
 
@@ -71,7 +75,8 @@ static bool find_path(struct lookup *l, struct span name)
 }
 
 /* What the folder is now; 0 if it is none, or changed so lately that the next change may get the same time. A folder's
- * time of change is set by Linux whenever a name in it comes or goes, and by nobody else. */
+ * time of change is set by Linux whenever a name in it comes or goes, and by nobody else; on a file system that a link
+ * leads to it may be coarser, or another machine's. */
 static uint64_t folder_of(struct lookup *l)
 {
     struct timespec now;
@@ -80,7 +85,7 @@ static uint64_t folder_of(struct lookup *l)
     bool failed;
 
     l->path[l->folder_n] = 0;
-    failed = stat(l->path, &st) || !S_ISDIR(st.st_mode);
+    failed = stat(l->path, &st) || !S_ISDIR(st.st_mode) || st.st_dev != drive_device;
     l->path[l->folder_n] = '/';
     if (failed || clock_gettime(CLOCK_REALTIME_COARSE, &now)) return 0;
     age = (now.tv_sec - st.st_ctim.tv_sec) * INT64_C(1000000000) + (now.tv_nsec - st.st_ctim.tv_nsec);

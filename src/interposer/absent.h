@@ -19,7 +19,7 @@ struct lookup {
     char path[512];
 };
 
-/* Once, before any question: the folder that is C:, without a slash at its end; one that is too long turns this off. */
+/* Once, before any question: the folder that is C:, without a slash at its end. One that is too long, or not there, turns this off. */
 void absent_init(const char *drive);
 
 /* Was name, an NT path, absent the last time, asked for in this way (access, options ...), and is its folder the same,

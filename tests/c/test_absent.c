@@ -74,6 +74,7 @@ static void check_what_is_remembered(void)
     CHECK(!learns("\\??\\C:\\folder\\dangling", 1));
     CHECK(!learns("\\??\\C:\\folder/missing", 1));
     CHECK(!learns("\\??\\C:\\new\\missing", 1));
+    CHECK(!learns("\\??\\C:\\elsewhere\\missing", 1)); /* another file system */
 }
 
 static void check_changes(void)
@@ -115,7 +116,7 @@ int main(void)
     for (i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
         if (mkdir(in_root(folders[i]), 0700)) abort();
     make("file");
-    if (symlink("nowhere", in_root("folder/dangling"))) abort();
+    if (symlink("nowhere", in_root("folder/dangling")) || symlink("/proc/sys", in_root("elsewhere"))) abort();
     CHECK(!learns("\\??\\C:\\missing", 1)); /* no drive yet */
     absent_init(root);
     settle();
