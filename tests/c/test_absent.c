@@ -93,6 +93,11 @@ static void check_changes(void)
     if (rename(in_root("file"), in_root("moved/x"))) abort();
     CHECK(!ask("\\??\\C:\\moved\\x", 1, false));
 
+    CHECK(learns("\\??\\C:\\late\\x", 1));
+    make("late/x");
+    settle(); /* else the folder would be too new for anything to be known of it */
+    CHECK(!ask("\\??\\C:\\late\\x", 1, false));
+
     CHECK(learns("\\??\\C:\\here\\x", 1));
     if (rename(in_root("here"), in_root("there")) || rename(in_root("folder"), in_root("here"))) abort();
     CHECK(!ask("\\??\\C:\\here\\x", 1, false));
@@ -108,7 +113,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 int main(void)
 {
-    static const char *const folders[] = { "folder", "made", "case", "moved", "here", "new" };
+    static const char *const folders[] = { "folder", "made", "case", "moved", "late", "here", "new" };
     char long_name[700] = "\\??\\C:\\";
     size_t i;
 

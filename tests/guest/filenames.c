@@ -481,7 +481,8 @@ static BOOL run(const WCHAR *text)
 static void check_missing(void)
 {
     static const WCHAR *const folders[] = {FOLDER L"\\made", FOLDER L"\\case", FOLDER L"\\moved", FOLDER L"\\linked",
-                                           FOLDER L"\\other", FOLDER L"\\aside", FOLDER L"\\full"};
+                                           FOLDER L"\\other", FOLDER L"\\aside", FOLDER L"\\full",
+                                           FOLDER L"\\late"};
 
     CreateDirectoryW(FOLDER, NULL);
     for (size_t i = 0; i < ARRAYSIZE(folders); i++)
@@ -503,6 +504,9 @@ static void check_missing(void)
     CHECK("missing-aside", missing(FOLDER L"\\aside\\x"));
     CHECK("missing-aside-found", MoveFileW(FOLDER L"\\aside", FOLDER L"\\away")
                                      && MoveFileW(FOLDER L"\\full", FOLDER L"\\aside") && found(FOLDER L"\\aside\\x"));
+    CHECK("missing-late", missing(FOLDER L"\\late\\x") && put(FOLDER L"\\late\\x", "x"));
+    Sleep(1200); /* now it is old enough again: does the folder's new time tell? */
+    CHECK("missing-late-found", found(FOLDER L"\\late\\x"));
     CHECK("missing-system", missing(SYSTEM L"wst-x.dll"));
     CHECK("missing-system-found", put(SYSTEM L"wst-x.dll", "x") && found(SYSTEM L"wst-x.dll"));
     CHECK("missing-system-deleted", DeleteFileW(SYSTEM L"wst-x.dll") && missing(SYSTEM L"WST-x.dll"));
