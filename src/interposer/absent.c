@@ -3,7 +3,6 @@
 #include "absent.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -36,14 +35,8 @@ void absent_init(const char *path)
     memcpy(drive, path, drive_n);
 }
 
-/* \??\C:\ */
-enum { PREFIX = 7 };
-
-static bool is_on_drive(struct span name)
-{
-    return name.n > PREFIX && name.s[0] == '\\' && name.s[1] == '?' && name.s[2] == '?' && name.s[3] == '\\' &&
-           fold(name.s[4]) == 'c' && name.s[5] == ':' && name.s[6] == '\\';
-}
+static const char root[] = "\\??\\C:"; /* a backslash follows */
+enum { PREFIX = sizeof(root) };
 
 static uint64_t hash_of(struct span name, uint64_t how)
 {
@@ -98,7 +91,7 @@ bool absent_still(struct lookup *l, struct span name, uint64_t how)
     struct place *place;
 
     l->name = l->folder = 0;
-    if (!is_on_drive(name)) return false;
+    if (name.n <= PREFIX || !span_has_prefix_ascii(name, root)) return false;
     l->name = hash_of(name, how);
     place = &places[l->name / 2 % PLACES];
     if (atomic_load_explicit(&place->name, memory_order_relaxed) != l->name || !find_path(l, name)) return false;

@@ -6,7 +6,6 @@
 #ifndef WINESILO_ABSENT_H
 #define WINESILO_ABSENT_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 

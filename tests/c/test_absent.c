@@ -13,6 +13,7 @@
 
 #include "check.h"
 
+/* the place of all folders; mkdtemp puts letters of its own for the X */
 static char root[] = "/tmp/winesilo-absent-XXXXXX";
 
 static const char *in_root(const char *name)
