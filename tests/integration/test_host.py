@@ -15,8 +15,10 @@ from helpers import Cli, Machine, TemporarySilo, interrupt, wait_until
 
 from winesilo import Host
 from winesilo.errors import HostBusy
+from winesilo.host import process, wine
 from winesilo.host.base import lock
 from winesilo.host.paths import HostPaths
+from winesilo.host.wineserver import WineServer, clients
 
 NewSilo = Callable[..., TemporarySilo]
 
@@ -78,6 +80,17 @@ def test_stop_while_it_starts(host: Host, machine: Machine) -> None:
         assert machine.processes() == []
         assert machine.mounts() == []
     wait_until(lambda: not dead_sockets() - before, "nothing of a wineserver is left")
+
+
+def test_a_client_does_not_outlive_its_server(scratch: Path) -> None:
+    """Wine's own can: one that was starting when the server ended waits for ever. This one never asks."""
+    server = WineServer(wine.find(), scratch)
+    client = process.spawn(["sleep", "infinity"], env=wine.environment(scratch))
+    assert {found.pid for found in clients(scratch)} == {server.process.pid, client.pid}
+    server.stop()
+    assert client.wait(0) == -signal.SIGKILL
+    assert clients(scratch) == []
+    assert not server.directory.exists()
 
 
 def test_starts_when_needed(host: Host, silo: TemporarySilo, cli: Cli) -> None:

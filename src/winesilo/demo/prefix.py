@@ -13,7 +13,7 @@ import psutil
 
 from winesilo.errors import DemoError
 from winesilo.host import files, namespaces, process, wine
-from winesilo.host.wineserver import WineServer
+from winesilo.host.wineserver import WineServer, clients
 
 CREATE_DEADLINE_S: Final = 300.0
 COMMAND_DEADLINE_S: Final = 60.0
@@ -114,10 +114,9 @@ class PlainPrefix:
     def pss(self) -> int:
         """Memory of all its processes, wineserver included, in bytes (PSS)."""
         total = 0
-        for candidate in psutil.process_iter():
+        for client in clients(self._prefix):
             with contextlib.suppress(psutil.Error):
-                if candidate.environ().get("WINEPREFIX") == str(self._prefix):
-                    total += candidate.memory_full_info().pss
+                total += client.memory_full_info().pss
         return total
 
     def disk(self) -> int:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
+import psutil
+
 from winesilo.errors import HostStartFailed
 from winesilo.host import process
 from winesilo.host.wine import Wine, environment
@@ -20,6 +22,8 @@ START_TIMEOUT_S: Final = 20.0
 STOP_TIMEOUT_S: Final = 10.0
 #: Nothing signals that the server listens (it runs in the foreground), so we look this often.
 _POLL_S: Final = 0.002
+#: How long a client may take to end by itself when its server has, in seconds.
+_CLIENT_GRACE_S: Final = 1.0
 
 
 class WineServer:
@@ -38,6 +42,7 @@ class WineServer:
     """
 
     def __init__(self, wine: Wine, prefix: Path, log: int | IO[Any] = process.DEVNULL) -> None:
+        self._prefix = prefix
         self.process = process.spawn(
             [str(wine.server), "-f", "-p"], env=environment(prefix), cwd=prefix, stderr=log
         )
@@ -93,7 +98,7 @@ class WineServer:
         return self.process.poll() is None
 
     def stop(self) -> None:
-        """End it and all its clients; it saves the prefix's registry first (as ``wineserver -k``)."""
+        """End it, which saves the prefix's registry first (as ``wineserver -k``), and all its clients."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             if self.process.poll() is not None:
                 break
@@ -101,7 +106,26 @@ class WineServer:
             with contextlib.suppress(process.TimeoutExpired):
                 self.process.wait(STOP_TIMEOUT_S)
         self.process.wait()
+        self._end_clients()
         remove_directory(self.directory)
+
+    def _end_clients(self) -> None:
+        """End those that outlive the server: one that was starting waits for ever for its first reply."""
+        while left := [client.pid for client in clients(self._prefix)]:
+            late = process.wait_gone(left, _CLIENT_GRACE_S)
+            process.kill_all(late)
+            if process.wait_gone(late, STOP_TIMEOUT_S):
+                break
+
+
+def clients(prefix: Path) -> list[psutil.Process]:
+    """The Wine processes of a prefix, the wineserver included; of our pid namespace and those below."""
+    found = []
+    for candidate in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if candidate.environ().get("WINEPREFIX") == str(prefix):
+                found.append(candidate)
+    return found
 
 
 def remove_directory(directory: Path) -> None:
