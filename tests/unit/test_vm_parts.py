@@ -554,6 +554,13 @@ def test_jobs_go_on_after_a_failure(caplog: pytest.LogCaptureFixture) -> None:
 # -- listings of folders --------------------------------------------------------------------------
 
 
+class _Changed:
+    """A module with some functions replaced, for one of its users only."""
+
+    def __init__(self, module: object, **functions: object) -> None:
+        self.__dict__.update(vars(module) | functions)
+
+
 class _Layers:
     """A merged tree, made of plain folders: what is in the layers, and what is shown."""
 
@@ -572,10 +579,20 @@ class _Layers:
 
     def kept(self) -> set[str]:
         """The folders that this process has open."""
-        targets = [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
-        inside = [Path(target) for target in targets if Path(target).is_relative_to(self.root)]
-        assert len(set(inside)) == len(inside)
-        return {str(path.relative_to(self.root)) for path in inside}
+        kept = list(self.descriptors().values())
+        assert len(set(kept)) == len(kept)
+        return set(kept)
+
+    def descriptors(self) -> dict[int, str]:
+        """Its descriptors for them."""
+        targets = {
+            int(name): os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")
+        }
+        return {
+            number: os.path.relpath(target, self.root)
+            for number, target in targets.items()
+            if Path(target).is_relative_to(self.root)
+        }
 
 
 @pytest.fixture
@@ -611,22 +628,40 @@ def test_listings_of_folders_that_become_merged(layers: _Layers) -> None:
         assert layers.kept() == {"."}
 
 
-def test_listings_left_out(layers: _Layers, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Large folders are not kept, and not too many."""
+def test_listings_that_are_too_long(layers: _Layers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are dropped, and not read again; what is below is kept, as long as it is there."""
+    read: list[tuple[int, str]] = []
+
+    def listdir(descriptor: int) -> list[str]:
+        read.append(
+            (descriptor, os.path.relpath(os.path.realpath(f"/proc/self/fd/{descriptor}"), layers.root))
+        )
+        return os.listdir(descriptor)
+
     monkeypatch.setattr(listings_module, "MAX_ENTRIES", 2)
-    monkeypatch.setattr(listings_module, "MAX_FOLDERS", 3)
-    layers.add("large", layers.lower, layers.base)
+    monkeypatch.setattr(listings_module, "os", _Changed(os, listdir=listdir))
     for number in range(3):
-        layers.add(f"large/{number}", layers.base)
+        layers.add(f"large/{number}", layers.lower, layers.base)
+    everything = {".", "large", "large/0", "large/1", "large/2"}
     with contextlib.closing(layers.listings()) as listings:
-        assert layers.kept() == {"."}
-        layers.add("large", layers.upper)
-        for number in range(3):
-            layers.add(f"small{number}", layers.upper, layers.base)
+        assert layers.kept() == {path for _, path in read} == everything
+        assert set(read) - set(layers.descriptors().items()) == {each for each in read if each[1] == "large"}
+        read.clear()
+        layers.add("large/new", layers.upper)
+        (layers.root / "large" / "0").rename(layers.root / "large" / "moved")
+        (layers.root / "new").touch()
         listings.refresh()
-        kept = layers.kept()
-        assert len(kept) == 3
-        assert "large" not in kept
+        listings.refresh()
+        assert layers.kept() == everything - {"large/0"}
+        assert [path for _, path in read] == ["."]
+
+
+def test_listings_that_are_too_many(layers: _Layers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listings_module, "MAX_FOLDERS", 3)
+    for number in range(3):
+        layers.add(f"small{number}", layers.upper, layers.base)
+    with contextlib.closing(layers.listings()):
+        assert len(layers.kept()) == 3
 
 
 def test_listings_are_read_when_nothing_changes(layers: _Layers, monkeypatch: pytest.MonkeyPatch) -> None:

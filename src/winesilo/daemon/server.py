@@ -17,6 +17,7 @@ from winesilo.daemon.methods import METHODS, Request
 from winesilo.daemon.params import Params
 from winesilo.daemon.protocol import Channel, address_of
 from winesilo.errors import Cancelled, DaemonError, ProtocolError, UsageError, WinesiloError, to_wire
+from winesilo.host.files import os_errors
 from winesilo.host.paths import HostPaths
 from winesilo.host.runtime import HostRuntime
 from winesilo.host.watcher import HANGUP, Watcher
@@ -79,15 +80,13 @@ class Server:
 
     def _boot(self) -> None:
         try:
-            self._runtime.start()
+            with os_errors("start the host's Wine"):
+                self._runtime.start()
         except WinesiloError as error:
             self._ready.set_exception(error)
             if not self._stopping:
                 log.error("%s", error.message)
                 self._fail()
-        except OSError as error:
-            self._ready.set_exception(DaemonError(f"the host's Wine did not start: {error}"))
-            self._fail()
         else:
             self._ready.set_result(None)
 

@@ -18,9 +18,10 @@ from typing import Final
 
 from winesilo.host.files import os_errors
 
-#: How many folders are kept for one silo, and with how many entries: the kernel needs 100 bytes for each.
+#: How many folders are open for one silo, and how long a list is kept: the kernel needs 100 bytes per entry.
 MAX_FOLDERS: Final = 256
 MAX_ENTRIES: Final = 4096
+_OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass
@@ -32,12 +33,14 @@ class _Folder:
         read: when what was read last had been changed.
         seen: when the folder had been changed at the last look.
         own: when the topmost layer's part had been changed at the last look, 0 if there was none.
+        large: whether its list is too long to be kept; what is below it is kept.
     """
 
     descriptor: int
     read: int = -1
     seen: int = -1
     own: int = -1
+    large: bool = False
 
 
 class Listings:
@@ -56,7 +59,6 @@ class Listings:
         self._layers = list(layers)
         self._lock = threading.Lock()
         self._folders: dict[Path, _Folder] = {}
-        self._left_out: set[Path] = set()
         try:
             with self._lock, os_errors("read the folders of a silo"):
                 self._keep(Path())
@@ -89,16 +91,10 @@ class Listings:
                 folder.own = own
                 self._look_below(path)
             changed = os.fstat(folder.descriptor).st_mtime_ns
-            if changed != folder.read and (changed == folder.seen or not settled):
-                self._read(path, folder)
+            if not folder.large and changed != folder.read and (changed == folder.seen or not settled):
+                _read(folder)
                 folder.read = changed
             folder.seen = changed
-
-    def _read(self, path: Path, folder: _Folder) -> None:
-        # from the start, which drops the descriptor's own old list
-        if len(os.listdir(folder.descriptor)) > MAX_ENTRIES and path != Path():
-            self._drop(path)
-            self._left_out.add(path)
 
     def _look_below(self, path: Path) -> None:
         """Keep the subfolders that are merged, and no more those that are not there any more."""
@@ -106,7 +102,7 @@ class Listings:
             if not _is_at(self._folders[known].descriptor, self._root / known):
                 self._drop_below(known)
         for name in self._merged_below(path):
-            if path / name not in self._folders and path / name not in self._left_out:
+            if path / name not in self._folders:
                 self._keep(path / name)
 
     def _merged_below(self, path: Path) -> Iterator[str]:
@@ -122,8 +118,7 @@ class Listings:
         if len(self._folders) >= MAX_FOLDERS:
             return
         try:
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-            folder = _Folder(os.open(self._root / path, flags))
+            folder = _Folder(os.open(self._root / path, _OPEN))
         except (FileNotFoundError, NotADirectoryError):
             return
         self._folders[path] = folder
@@ -136,6 +131,15 @@ class Listings:
 
     def _drop(self, path: Path) -> None:
         os.close(self._folders.pop(path).descriptor)
+
+
+def _read(folder: _Folder) -> None:
+    # from the start, which drops the descriptor's own old list
+    if len(os.listdir(folder.descriptor)) > MAX_ENTRIES:
+        folder.large = True
+        unread = os.open(".", _OPEN, dir_fd=folder.descriptor)
+        os.close(folder.descriptor)  # and with it the list
+        folder.descriptor = unread
 
 
 def _changed(part: Path) -> int:
