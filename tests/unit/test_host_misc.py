@@ -283,6 +283,21 @@ def test_run_reports_and_limits() -> None:
         process.run(["/does/not/exist"])
 
 
+def test_with_variable_during_exec(tmp_path: Path) -> None:
+    """The kernel shows no environment, for a moment, of a process that becomes another program."""
+    script = tmp_path / "again"
+    script.write_text('exec sh "$0"\n')
+    env = {"WINESILO_TEST": str(tmp_path), "PATH": os.environ["PATH"]}
+    child = process.spawn(["sh", str(script)], env=env)
+    try:
+        for _ in range(1000):
+            assert process.with_variable("WINESILO_TEST", str(tmp_path), [child.pid]) == [child.pid]
+    finally:
+        child.kill()
+        child.wait()
+    assert process.with_variable("WINESILO_TEST", str(tmp_path)) == []
+
+
 def test_wait_gone() -> None:
     child = process.spawn(["sleep", "10"])
     assert process.wait_gone([child.pid], 0.01) == [child.pid]

@@ -114,9 +114,9 @@ class PlainPrefix:
     def pss(self) -> int:
         """Memory of all its processes, wineserver included, in bytes (PSS)."""
         total = 0
-        for client in clients(self._prefix):
+        for pid in clients(self._prefix):
             with contextlib.suppress(psutil.Error):
-                total += client.memory_full_info().pss
+                total += psutil.Process(pid).memory_full_info().pss
         return total
 
     def disk(self) -> int:

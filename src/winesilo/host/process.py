@@ -1,4 +1,4 @@
-"""The one place that starts programs.
+"""The one place that starts programs, and finds and ends processes.
 
 Every start is logged (level DEBUG) as a line that can be pasted into a shell.
 """
@@ -12,6 +12,7 @@ import select
 import shlex
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,12 @@ STDOUT: Final = subprocess.STDOUT
 
 #: How long a program that is given up may take to end by itself.
 END_GRACE_S: Final = 2.0
+#: How long a process that becomes another program is waited for, in seconds, and how often it is looked at.
+_EXEC_S: Final = 1.0
+_EXEC_POLL_S: Final = 0.0005
+#: Flags of a process (``include/linux/sched.h``): it is ending, it is a thread of the kernel.
+_PF_EXITING: Final = 0x00000004
+_PF_KTHREAD: Final = 0x00200000
 
 Stream = int | IO[Any] | None
 #: A started program; the standard class, so that callers can wait, poll and communicate.
@@ -145,6 +152,52 @@ def finish(
 
 def _text(data: bytes | None) -> str:
     return (data or b"").decode("utf-8", "replace")
+
+
+def with_variable(name: str, value: str, among: Iterable[int] | None = None) -> list[int]:
+    """Unix ids of the processes that were started with an environment variable of this value.
+
+    Args:
+        name: of the variable.
+        value: of the variable.
+        among: look only at these; None: at all of our pid namespace and those below.
+    """
+    wanted = f"{name}={value}\0".encode()
+    return [pid for pid in (all_pids() if among is None else among) if wanted in environment(pid)]
+
+
+def all_pids() -> list[int]:
+    """Unix ids of all processes of our pid namespace and those below."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def environment(pid: int) -> bytes:
+    """The environment that a process was started with, each variable ended by a null byte.
+
+    Nothing of one that has ended or that we may not look at.
+    """
+    deadline = time.monotonic() + _EXEC_S
+    try:
+        while not (data := Path(f"/proc/{pid}/environ").read_bytes()):
+            if _has_none(pid) or time.monotonic() > deadline:
+                break
+            threading.Event().wait(_EXEC_POLL_S)  # nothing tells when it is there
+    except OSError:
+        return b""
+    return data if data.endswith(b"\0") else data + b"\0"
+
+
+def _has_none(pid: int) -> bool:
+    """Whether a process has no environment, and not only while it becomes another program.
+
+    The fields are those of proc(5), stat: state, flags, start_code, env_start, env_end. When the
+    kernel has loaded a program it sets the last three, start_code after the others (``fs/binfmt_elf.c``).
+    """
+    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    state, flags, start_code, env_start, env_end = (fields[at] for at in (0, 6, 23, 47, 48))
+    if state in b"ZX" or int(flags) & (_PF_EXITING | _PF_KTHREAD):
+        return True
+    return start_code != b"0" and env_start == env_end
 
 
 def wait_gone(pids: Iterable[int], timeout_s: float) -> list[int]:

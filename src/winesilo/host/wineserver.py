@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
-import psutil
-
 from winesilo.errors import HostStartFailed
 from winesilo.host import process
 from winesilo.host.wine import Wine, environment
@@ -111,21 +109,16 @@ class WineServer:
 
     def _end_clients(self) -> None:
         """End those that outlive the server: one that was starting waits for ever for its first reply."""
-        while left := [client.pid for client in clients(self._prefix)]:
+        while left := clients(self._prefix):
             late = process.wait_gone(left, _CLIENT_GRACE_S)
             process.kill_all(late)
             if process.wait_gone(late, STOP_TIMEOUT_S):
                 break
 
 
-def clients(prefix: Path) -> list[psutil.Process]:
-    """The Wine processes of a prefix, the wineserver included; of our pid namespace and those below."""
-    found = []
-    for candidate in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if candidate.environ().get("WINEPREFIX") == str(prefix):
-                found.append(candidate)
-    return found
+def clients(prefix: Path) -> list[int]:
+    """Unix ids of the Wine processes of a prefix, the wineserver included."""
+    return process.with_variable("WINEPREFIX", str(prefix))
 
 
 def remove_directory(directory: Path) -> None:

@@ -33,26 +33,13 @@ def unix_pids(config: Path, among: Iterable[int] | None = None) -> list[int]:
         config: the silo's interposer.conf; its path is unique to the silo.
         among: look only at these.
     """
-    wanted = f"{CONFIG_VARIABLE}={config}\0".encode()
-    if among is None:
-        among = (int(name) for name in os.listdir("/proc") if name.isdigit())
-    return [pid for pid in among if wanted in _environment(pid)]
+    return process.with_variable(CONFIG_VARIABLE, str(config), among)
 
 
 def host_pids() -> list[int]:
     """Unix ids of the processes in our pid namespace that belong to no silo."""
     marker = f"{CONFIG_VARIABLE}=".encode()
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    return [pid for pid in pids if marker not in _environment(pid)]
-
-
-def _environment(pid: int) -> bytes:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as stream:
-            data = stream.read()
-    except OSError:
-        return b""
-    return data if data.endswith(b"\0") else data + b"\0"
+    return [pid for pid in process.all_pids() if marker not in process.environment(pid)]
 
 
 def kill(config: Path, timeout_s: float) -> list[int]:
