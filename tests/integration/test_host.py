@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from helpers import Cli, Machine, TemporarySilo, interrupt, wait_until
 from winesilo import Host
 from winesilo.errors import HostBusy
 from winesilo.host import process, wine
-from winesilo.host.base import lock
+from winesilo.host.base import discard_prefix, lock
 from winesilo.host.paths import HostPaths
 from winesilo.host.wineserver import WineServer, clients
 
@@ -91,6 +92,20 @@ def test_a_client_does_not_outlive_its_server(scratch: Path) -> None:
     assert client.wait(0) == -signal.SIGKILL
     assert clients(scratch) == []
     assert not server.directory.exists()
+
+
+def test_what_a_killed_wineserver_leaves(scratch: Path) -> None:
+    """Its directory in /tmp goes with the prefix: the name is known before Wine makes it."""
+    prefix = scratch / "prefix"
+    prefix.mkdir()
+    server = WineServer(wine.find(), prefix)
+    directory = Path("/tmp", (prefix / "wineserver").read_text())
+    assert directory.is_dir() or server.directory.parent.parent == Path("/run/user", str(os.getuid()))
+    server.process.kill()
+    server.process.wait()
+    discard_prefix(prefix)
+    assert not directory.exists()
+    assert not prefix.exists()
 
 
 def test_starts_when_needed(host: Host, silo: TemporarySilo, cli: Cli) -> None:

@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -29,6 +28,7 @@ from winesilo.errors import (
 from winesilo.host import process, wine
 from winesilo.host.files import os_errors, remove_tree, require_space, write_atomic
 from winesilo.host.paths import HostPaths, data_root
+from winesilo.host.wineserver import remove_directories
 
 #: A prefix made by Wine 8.0 or 10.0 takes 700 MB; some room for the first silos.
 SPACE_NEEDED: Final = 900 << 20
@@ -185,19 +185,8 @@ def init_host(host_name: str, on_progress: OnProgress | None = None, wine32: str
 
 
 def discard_prefix(prefix: Path) -> None:
-    """Remove a Wine prefix and the directory of its wineserver's socket, if Debian's Wine made one.
-
-    ``PREFIX/wineserver`` holds the name of a directory in /tmp; a killed wineserver leaves it there.
-    """
-    try:
-        token = (prefix / "wineserver").read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        token = ""
-    if re.fullmatch(r"wine-[A-Za-z0-9]{6}", token):
-        directory = Path("/tmp", token)  # noqa: S108 - where Wine put it; the owner is checked
-        with contextlib.suppress(OSError):
-            if directory.lstat().st_uid == os.getuid():
-                remove_tree(directory)
+    """Remove a Wine prefix, and what a killed wineserver of it left in /tmp."""
+    remove_directories(prefix)
     remove_tree(prefix)
 
 

@@ -184,7 +184,7 @@ def environment(pid: int) -> bytes:
             threading.Event().wait(_EXEC_POLL_S)  # nothing tells when it is there
     except OSError:
         return b""
-    return data if data.endswith(b"\0") else data + b"\0"
+    return data if not data or data.endswith(b"\0") else data + b"\0"
 
 
 def _has_none(pid: int) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import secrets
 import select
 import signal
 import socket
@@ -14,12 +16,16 @@ from typing import IO, Any, Final
 
 from winesilo.errors import HostStartFailed
 from winesilo.host import process
+from winesilo.host.files import remove_tree
 from winesilo.host.wine import Wine, environment
 
 START_TIMEOUT_S: Final = 20.0
 STOP_TIMEOUT_S: Final = 10.0
 #: Nothing signals that the server listens (it runs in the foreground), so we look this often.
 _POLL_S: Final = 0.002
+#: The file of a prefix with the name of a directory in /tmp in which Debian's wineserver makes its own, where
+#: there is no /run/user/UID (Debian's patch ``fixes/temporary-directory``).
+_NAME_FILE: Final = "wineserver"
 #: How long a client may take to end by itself when its server has, in seconds.
 _CLIENT_GRACE_S: Final = 1.0
 
@@ -41,13 +47,16 @@ class WineServer:
 
     def __init__(self, wine: Wine, prefix: Path, log: int | IO[Any] = process.DEVNULL) -> None:
         self._prefix = prefix
+        _name_directory(prefix)
         self.process = process.spawn(
             [str(wine.server), "-f", "-p"], env=environment(prefix), cwd=prefix, stderr=log
         )
         try:
             self.directory = self._wait_listening()
         except BaseException:
-            process.end(self.process, 1.0)
+            if self.alive:  # one that has ended may have done so because another one serves this prefix
+                process.end(self.process, 1.0)
+                remove_directories(prefix)
             raise
 
     def _wait_listening(self) -> Path:
@@ -114,6 +123,30 @@ class WineServer:
             process.kill_all(late)
             if process.wait_gone(late, STOP_TIMEOUT_S):
                 break
+
+
+def _name_directory(prefix: Path) -> None:
+    """Choose the name: Wine would make the directory first, and leave it if it is killed at that moment."""
+    with contextlib.suppress(FileExistsError):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        descriptor = os.open(prefix / _NAME_FILE, flags, 0o400)  # Wine takes no other mode
+        try:
+            os.write(descriptor, f"wine-{secrets.token_hex(8)}".encode())
+        finally:
+            os.close(descriptor)
+
+
+def remove_directories(prefix: Path) -> None:
+    """Remove what a killed wineserver of a prefix left in /tmp."""
+    try:
+        name = (prefix / _NAME_FILE).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return
+    if re.fullmatch(r"wine-[A-Za-z0-9]{6,}", name):
+        directory = Path("/tmp", name)  # noqa: S108 - where Wine puts it; the owner is checked
+        with contextlib.suppress(OSError):
+            if directory.lstat().st_uid == os.getuid():
+                remove_tree(directory)
 
 
 def clients(prefix: Path) -> list[int]:
