@@ -12,6 +12,7 @@ SHELL := /bin/bash
 VENV := .venv
 STAMP := $(VENV)/.installed
 NATIVE := src/winesilo/_native
+PART := $(MAKE) -s --no-print-directory -j$(shell nproc) -C
 PYTEST_ARGS ?=
 CONFORMANCE_ARGS ?=
 MATRIX_ARGS ?=
@@ -51,13 +52,13 @@ $(STAMP): pyproject.toml scripts/make-venv.sh scripts/build_backend.py | deps
 	@touch $@
 
 natives: deps
-	@$(MAKE) -s --no-print-directory -C src/interposer
-	@$(MAKE) -s --no-print-directory -C src/guest
-	@$(MAKE) -s --no-print-directory -C services
-	@$(MAKE) -s --no-print-directory -C src/guest/scm
-	@$(MAKE) -s --no-print-directory -C src/guest/svchost
-	@$(MAKE) -s --no-print-directory -C src/guest/api
-	@$(MAKE) -s --no-print-directory -C src/guest/dllhost
+	@$(PART) src/interposer
+	@$(PART) src/guest
+	@$(PART) services
+	@$(PART) src/guest/scm
+	@$(PART) src/guest/svchost
+	@$(PART) src/guest/api
+	@$(PART) src/guest/dllhost
 
 build: $(STAMP) natives
 
@@ -65,7 +66,7 @@ demo: deps-demo build
 	@$(VENV)/bin/silo demo
 
 guest-tests: deps-test
-	@if [ -f tests/guest/Makefile ]; then $(MAKE) -s --no-print-directory -C tests/guest; fi
+	@if [ -f tests/guest/Makefile ]; then $(PART) tests/guest; fi
 
 lint: $(STAMP)
 	@$(VENV)/bin/ruff check .
@@ -77,7 +78,7 @@ unit: build
 	@$(VENV)/bin/python -m pytest tests/unit $(PYTEST_ARGS)
 
 test: deps-demo build lint guest-tests wine32
-	@if [ -f tests/fuzz/Makefile ]; then $(MAKE) -s --no-print-directory -C tests/fuzz check; fi
+	@if [ -f tests/fuzz/Makefile ]; then $(PART) tests/fuzz check; fi
 	@$(VENV)/bin/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 test-wine10: build guest-tests
@@ -101,5 +102,5 @@ bench: build guest-tests
 
 clean:
 	@for part in src/interposer src/guest src/guest/scm src/guest/svchost src/guest/api src/guest/dllhost services tests/guest tests/fuzz; do \
-	  if [ -f $$part/Makefile ]; then $(MAKE) -s --no-print-directory -C $$part clean; fi; done
+	  if [ -f $$part/Makefile ]; then $(PART) $$part clean; fi; done
 	rm -rf $(VENV) $(NATIVE) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -7,6 +7,7 @@ which compiler builds what and why.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -56,7 +57,8 @@ def build_natives() -> None:
         sys.exit(f"winesilo: cannot compile the native parts; run: apt-get install {' '.join(missing)}")
     guest = ("src/guest", "src/guest/scm", "src/guest/svchost", "src/guest/api", "src/guest/dllhost")
     for part in ("src/interposer", *guest, "services"):
-        done = subprocess.run(["make", "--no-print-directory", "-C", str(ROOT / part)], check=False)
+        words = ["make", "--no-print-directory", f"-j{os.cpu_count() or 1}", "-C", str(ROOT / part)]
+        done = subprocess.run(words, check=False)
         if done.returncode != 0:
             sys.exit(f"winesilo: make -C {part} failed with exit code {done.returncode}")
 
