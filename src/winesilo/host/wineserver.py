@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import select
 import signal
 import socket
@@ -131,7 +130,7 @@ def _name_directory(prefix: Path) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         descriptor = os.open(prefix / _NAME_FILE, flags, 0o400)  # Wine takes no other mode
         try:
-            os.write(descriptor, f"wine-{secrets.token_hex(8)}".encode())
+            os.write(descriptor, f"wine-{os.urandom(8).hex()}".encode())
         finally:
             os.close(descriptor)
 

@@ -1,6 +1,5 @@
-"""Services of a silo: state, configuration, start and stop."""
+"""Services of a silo: state, configuration, start and stop.
 
-from winesilo.services.control import DEFAULT_START_S, DEFAULT_STOP_S, ServiceControl
-from winesilo.services.model import DEAD, Service, Stopped
-
-__all__ = ["DEAD", "DEFAULT_START_S", "DEFAULT_STOP_S", "Service", "ServiceControl", "Stopped"]
+Nothing is imported here: the command line needs the model only, and impacket, for the rest, takes longer to
+load than most commands to run.
+"""
