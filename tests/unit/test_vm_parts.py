@@ -658,9 +658,12 @@ def test_listings_that_are_too_long(layers: _Layers, monkeypatch: pytest.MonkeyP
 
 def test_listings_that_are_too_many(layers: _Layers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listings_module, "MAX_FOLDERS", 3)
-    for number in range(3):
-        layers.add(f"small{number}", layers.upper, layers.base)
-    with contextlib.closing(layers.listings()):
+    layers.add("first", layers.lower, layers.base)
+    with contextlib.closing(layers.listings()) as listings:
+        assert layers.kept() == {".", "first"}
+        for number in range(3):
+            layers.add(f"small{number}", layers.upper, layers.base)
+        listings.refresh()
         assert len(layers.kept()) == 3
 
 
