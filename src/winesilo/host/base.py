@@ -28,7 +28,7 @@ from winesilo.errors import (
 from winesilo.host import process, wine
 from winesilo.host.files import os_errors, remove_tree, require_space, write_atomic
 from winesilo.host.paths import HostPaths, data_root
-from winesilo.host.wineserver import remove_directories
+from winesilo.host.wineserver import remove_directory_of
 
 #: A prefix made by Wine 8.0 or 10.0 takes 700 MB; some room for the first silos.
 SPACE_NEEDED: Final = 900 << 20
@@ -186,7 +186,7 @@ def init_host(host_name: str, on_progress: OnProgress | None = None, wine32: str
 
 def discard_prefix(prefix: Path) -> None:
     """Remove a Wine prefix, and what a killed wineserver of it left in /tmp."""
-    remove_directories(prefix)
+    remove_directory_of(prefix)
     remove_tree(prefix)
 
 

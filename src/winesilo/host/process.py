@@ -14,7 +14,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -32,6 +32,7 @@ END_GRACE_S: Final = 2.0
 #: How long a process that becomes another program is waited for, in seconds, and how often it is looked at.
 _EXEC_S: Final = 1.0
 _EXEC_POLL_S: Final = 0.0005
+_END_ROUNDS: Final = 20
 #: Flags of a process (``include/linux/sched.h``): it is ending, it is a thread of the kernel.
 _PF_EXITING: Final = 0x00000004
 _PF_KTHREAD: Final = 0x00200000
@@ -238,6 +239,31 @@ def kill_all(pids: Iterable[int], number: int = signal.SIGKILL) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
+
+
+def end_all(find: Callable[[], list[int]], grace_s: float, timeout_s: float) -> list[int]:
+    """End processes, also those that they start meanwhile.
+
+    Args:
+        find: says which there are.
+        grace_s: seconds that they have to end by themselves before they are killed.
+        timeout_s: seconds to wait for the kernel.
+
+    Returns:
+        Those that could not be ended (stuck in the kernel).
+    """
+    deadline = time.monotonic() + grace_s + timeout_s
+    left: list[int] = []
+    for _ in range(_END_ROUNDS):
+        pids = find()
+        if not pids:
+            return []
+        late = wait_gone(pids, grace_s) if grace_s else pids
+        kill_all(late)
+        left = wait_gone(late, max(0.0, deadline - time.monotonic()))
+        if left:
+            break
+    return left
 
 
 def end(process: subprocess.Popen[bytes], grace_s: float) -> int:

@@ -15,7 +15,7 @@ from typing import IO, Any, Final
 
 from winesilo.errors import HostStartFailed
 from winesilo.host import process
-from winesilo.host.files import remove_tree
+from winesilo.host.files import remove_tree, write_atomic
 from winesilo.host.wine import Wine, environment
 
 START_TIMEOUT_S: Final = 20.0
@@ -55,7 +55,7 @@ class WineServer:
         except BaseException:
             if self.alive:  # one that has ended may have done so because another one serves this prefix
                 process.end(self.process, 1.0)
-                remove_directories(prefix)
+                remove_directory_of(prefix)
             raise
 
     def _wait_listening(self) -> Path:
@@ -117,25 +117,17 @@ class WineServer:
 
     def _end_clients(self) -> None:
         """End those that outlive the server: one that was starting waits for ever for its first reply."""
-        while left := clients(self._prefix):
-            late = process.wait_gone(left, _CLIENT_GRACE_S)
-            process.kill_all(late)
-            if process.wait_gone(late, STOP_TIMEOUT_S):
-                break
+        process.end_all(lambda: clients(self._prefix), _CLIENT_GRACE_S, STOP_TIMEOUT_S)
 
 
 def _name_directory(prefix: Path) -> None:
     """Choose the name: Wine would make the directory first, and leave it if it is killed at that moment."""
-    with contextlib.suppress(FileExistsError):
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(prefix / _NAME_FILE, flags, 0o400)  # Wine takes no other mode
-        try:
-            os.write(descriptor, f"wine-{os.urandom(8).hex()}".encode())
-        finally:
-            os.close(descriptor)
+    if not (prefix / _NAME_FILE).exists():
+        name = f"wine-{os.urandom(8).hex()}"
+        write_atomic(prefix / _NAME_FILE, name.encode(), mode=0o400, sync=False)  # Wine takes no other mode
 
 
-def remove_directories(prefix: Path) -> None:
+def remove_directory_of(prefix: Path) -> None:
     """Remove what a killed wineserver of a prefix left in /tmp."""
     try:
         name = (prefix / _NAME_FILE).read_text().strip()

@@ -19,7 +19,6 @@ from winesilo.interposer.config import CONFIG_VARIABLE, SharedMemory
 
 _TICKS_1601_TO_1970: Final = 116_444_736_000_000_000
 _TICKS_9999: Final = 2_650_467_744_000_000_000
-_KILL_ROUNDS: Final = 20
 _STOP_POLL_S: Final = 0.002
 #: How long a listing waits for processes that have just begun to say which ones they are.
 _START_S: Final = 1.0
@@ -52,17 +51,7 @@ def kill(config: Path, timeout_s: float) -> list[int]:
     Returns:
         Those that could not be ended (stuck in the kernel).
     """
-    deadline = time.monotonic() + timeout_s
-    left: list[int] = []
-    for _ in range(_KILL_ROUNDS):  # a process may have started another one meanwhile
-        pids = unix_pids(config)
-        if not pids:
-            return []
-        process.kill_all(pids)
-        left = process.wait_gone(pids, max(0.0, deadline - time.monotonic()))
-        if left:
-            break
-    return left
+    return process.end_all(lambda: unix_pids(config), 0.0, timeout_s)
 
 
 def suspend(config: Path, timeout_s: float) -> None:
